@@ -1,0 +1,64 @@
+// dist/src and dist/test by tsc (what the tests run), dist/vipd.js by esbuild (what users run), the addon by the C compiler.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { buildAddon, prebuildPath } from './install-native.mjs';
+
+const root = join(import.meta.dirname, '..');
+const stamp = join(root, 'dist/.built');
+const prebuild = process.argv.includes('--prebuild');
+
+if (prebuild || !isCurrent()) {
+  await rm(join(root, 'dist'), { recursive: true, force: true });
+  tsc();
+  await bundle();
+  await writeFile(stamp, '');
+}
+buildAddon(prebuild ? prebuildPath : undefined);
+
+function tsc() {
+  try {
+    execFileSync(join(root, 'node_modules/.bin/tsc'), [], { cwd: root, stdio: 'inherit' });
+  } catch {
+    process.exit(1);
+  }
+}
+
+async function bundle() {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const outfile = join(root, 'dist/vipd.js');
+  await mkdir(join(root, 'dist'), { recursive: true });
+  await build({
+    entryPoints: [join(root, 'src/main.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    sourcemap: true,
+    sourcesContent: false,
+    minifySyntax: true,
+    define: { 'process.env.VIPD_VERSION': JSON.stringify(version) },
+    // These load compiled files that lie beside them.
+    external: ['netlink', 'raw-socket'],
+    banner: {
+      js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
+  await chmod(outfile, 0o755);
+}
+
+/** Whether nothing that goes into dist/ is younger than it. */
+function isCurrent() {
+  if (!existsSync(stamp)) return false;
+  const built = statSync(stamp).mtimeMs;
+  const inputs = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];
+  for (const folder of ['src', 'test']) {
+    for (const entry of readdirSync(join(root, folder), { recursive: true })) inputs.push(join(folder, entry));
+    inputs.push(folder);
+  }
+  return inputs.every((input) => statSync(join(root, input)).mtimeMs <= built);
+}

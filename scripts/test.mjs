@@ -1,0 +1,50 @@
+// Runs the compiled tests and prints how many were skipped. `--quick` leaves out the folders that take long;
+// other arguments name test files or folders (`test/unit/net`). VIPD_TEST_NO_SKIP=1 makes a skipped test a failure.
+import { readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+const root = join(import.meta.dirname, '..');
+const quickFolders = ['unit', 'scenarios', 'contract'];
+const args = process.argv.slice(2);
+const quick = args.includes('--quick');
+const chosen = args
+  .filter((arg) => !arg.startsWith('--'))
+  .map((arg) => arg.replace(/^test\//, '').replace(/\.ts$/, '.js'));
+
+const files = readdirSync(join(root, 'dist/test'), { recursive: true })
+  .filter((name) => name.endsWith('.test.js'))
+  .filter((name) => !quick || !name.includes('/') || quickFolders.includes(name.split('/')[0]))
+  .filter((name) => chosen.length === 0 || chosen.some((prefix) => name.startsWith(prefix)))
+  .map((name) => join(root, 'dist/test', name))
+  .sort();
+if (files.length === 0) {
+  console.error('test: no test files match');
+  process.exit(1);
+}
+
+const counts = { pass: 0, fail: 0, skip: 0 };
+const started = Date.now();
+const stream = run({ files, concurrency: Math.max(2, availableParallelism()), timeout: 15 * 60_000 });
+stream.on('test:pass', (event) => {
+  if (event.details.type === 'suite' || isFile(event.name)) return;
+  counts[event.skip === undefined ? 'pass' : 'skip']++;
+});
+stream.on('test:fail', () => counts.fail++);
+stream.on('end', () => {
+  console.log(
+    `test: ${counts.pass} passed, ${counts.fail} failed, skipped: ${counts.skip}, ${((Date.now() - started) / 1000).toFixed(1)} s`,
+  );
+  if (counts.fail > 0 || (counts.skip > 0 && process.env.VIPD_TEST_NO_SKIP === '1')) process.exitCode = 1;
+});
+stream.compose(spec).pipe(process.stdout);
+
+function isFile(name) {
+  try {
+    return files.includes(name) || (relative(root, name).startsWith('dist') && statSync(name).isFile());
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Cidr } from '../net/cidr.js';
+import type { Ip } from '../net/ip.js';
+import type { Millis } from '../time/instant.js';
+
+/** The whole effective configuration, read and checked. The file's keys have these names; docs/configuration.md explains them. */
+export interface Settings {
+  readonly node: { readonly name: string };
+  readonly kubernetes: { readonly kubeconfig: string | undefined };
+  readonly vips: readonly VipSettings[];
+  /** `undefined` when off. An empty host means every address. */
+  readonly metrics: { readonly listen: ListenAddress | undefined };
+  readonly admin: { readonly socket: string };
+  readonly log: { readonly level: LogLevel; readonly format: 'json' | 'text' };
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface VipSettings {
+  readonly name: string;
+  readonly addresses: readonly Cidr[];
+  /** `undefined`: the interface whose subnet holds the address, else the default route's. */
+  readonly interface: string | undefined;
+  readonly election: ElectionSettings;
+  readonly announce: { readonly burst: number; readonly interval: Millis };
+  /** Whole seconds; `off` leaves the address for ever. */
+  readonly deadManSwitch: Millis | 'off';
+  readonly loadBalancer: LoadBalancerSettings;
+}
+
+export interface ElectionSettings {
+  readonly type: 'lease' | 'none';
+  readonly lease: LeaseSettings;
+  readonly onApiLoss: 'hold' | 'release';
+}
+
+export interface LeaseSettings {
+  readonly namespace: string;
+  readonly name: string;
+  /** Whole seconds. */
+  readonly duration: Millis;
+  readonly renewDeadline: Millis;
+  readonly retryPeriod: Millis;
+}
+
+export interface LoadBalancerSettings {
+  readonly mode: 'auto' | 'proxy' | 'off';
+  readonly ports: readonly number[];
+  readonly scheduler: 'roundrobin';
+  readonly backends: BackendSettings;
+  readonly healthCheck: HealthCheckSettings;
+  readonly connectTimeout: Millis;
+  readonly whenBackendDown: 'close' | 'keep';
+}
+
+export type BackendSettings =
+  | { readonly from: 'nodes'; readonly port: number }
+  | { readonly from: 'static'; readonly servers: readonly ServerSettings[] };
+
+export interface ServerSettings {
+  readonly name: string;
+  readonly ip: Ip;
+  readonly port: number;
+}
+
+export interface HealthCheckSettings {
+  readonly type: 'tcp';
+  readonly interval: Millis;
+  readonly timeout: Millis;
+  readonly fall: number;
+  readonly rise: number;
+}

@@ -1,0 +1,149 @@
+import type { Family, Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import type { Millis } from '../time/instant.js';
+
+// Every contact with Linux, in one file. kernel/linux/ has the real implementations, test/fakes/ the others; the suites
+// in test/contract/ run on both. Whatever the kernel refuses arrives as a KernelError; "already so" is success.
+
+/** A network interface. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  readonly mac: Mac | undefined;
+  /** Administratively up and with carrier (IFF_UP and IFF_LOWER_UP): frames can leave. */
+  readonly up: boolean;
+}
+
+export type Lifetime = Millis | 'forever';
+
+/** An address on an interface, as rtnetlink reports it. */
+export interface InterfaceAddress {
+  readonly ip: Ip;
+  readonly prefixLength: number;
+  readonly link: number;
+  /** Time until the kernel removes it by itself (`valid_lft`, whole seconds). */
+  readonly lifetime: Lifetime;
+  /** IFA_F_DEPRECATED or preferred_lft 0: never chosen as the source of new connections. */
+  readonly deprecated: boolean;
+  /** IFA_PROTO; undefined on kernels before 5.18 and on addresses that carry none. */
+  readonly protocol: number | undefined;
+}
+
+/** The IFA_PROTO of addresses that vipd adds ("v"). */
+export const vipdAddressProtocol = 118;
+
+/** A virtual IP to be put on an interface. `lifetime` is rounded down to whole seconds, the kernel's unit, but never to 0. */
+export interface VirtualAddress {
+  readonly ip: Ip;
+  readonly prefixLength: number;
+  readonly link: number;
+  readonly lifetime: Lifetime;
+}
+
+export type NetworkChange =
+  | { readonly kind: 'address-removed'; readonly ip: Ip; readonly link: number }
+  | { readonly kind: 'address-added'; readonly address: InterfaceAddress }
+  | { readonly kind: 'link'; readonly link: Link }
+  | { readonly kind: 'link-removed'; readonly index: number }
+  /** The kernel dropped notifications (ENOBUFS): whoever cares lists anew. */
+  | { readonly kind: 'overrun' };
+
+/** Addresses and interfaces of this host (rtnetlink). */
+export interface Network {
+  links(): Promise<readonly Link[]>;
+  addresses(): Promise<readonly InterfaceAddress[]>;
+  /** The interface of the default route with the lowest metric; undefined when there is none. */
+  defaultRouteLink(family: Family): Promise<number | undefined>;
+  /**
+   * Adds the address, or gives the one that is there a new lifetime. It is never the source of the node's own connections
+   * (IPv4: scope host and preferred_lft 0, IPv6: preferred_lft 0, no duplicate address detection) and adds no prefix route.
+   * The request is handed to the kernel before this function returns; the promise is the kernel's answer.
+   */
+  putAddress(address: VirtualAddress): Promise<void>;
+  /** Removes the address; success when it is not there. */
+  removeAddress(address: Pick<VirtualAddress, 'ip' | 'prefixLength' | 'link'>): Promise<void>;
+  /** Calls `onChange` for every change of addresses and links until disposed. */
+  watch(onChange: (change: NetworkChange) => void): Disposable;
+}
+
+/** An ARP socket on one interface (AF_PACKET; a kernel filter passes ARP only, attached before the socket is bound). */
+export interface ArpSocket extends Disposable {
+  /** Sends one whole Ethernet frame. Throws KernelError (`ENETDOWN`, `ENXIO`, …). */
+  send(frame: Uint8Array): void;
+}
+
+export interface ArpSockets {
+  /**
+   * Opens a socket on an interface. `onFrame` gets every received ARP frame, Ethernet header included, never our own.
+   * After `onError` the socket is closed. Throws KernelError.
+   */
+  open(link: number, onFrame: (frame: Uint8Array) => void, onError: (error: KernelRefusal) => void): ArpSocket;
+}
+
+export interface KernelRefusal {
+  readonly operation: string;
+  readonly code: string;
+}
+
+/** VIP:port of this host answered by another local port, for clients from outside and on this host alike. */
+export interface Redirect {
+  readonly ip: Ip;
+  readonly port: number;
+  readonly toPort: number;
+}
+
+/** The daemon's own nftables table; nobody else's is touched. */
+export interface Redirects {
+  /** Makes the table hold exactly these, in one transaction; with none the table is removed. */
+  set(redirects: readonly Redirect[]): Promise<void>;
+}
+
+/** One backend in the relay's table. */
+export interface RelayBackend {
+  readonly name: string;
+  readonly ip: Ip;
+  readonly port: number;
+}
+
+export interface RelayBackendStats {
+  readonly name: string;
+  readonly open: number;
+  readonly total: number;
+  /** Connection attempts that the backend refused or did not answer in time. */
+  readonly failed: number;
+  /** Connections that ended with a reset from the backend's side, or from ours towards it. */
+  readonly reset: number;
+  readonly bytesFromClient: bigint;
+  readonly bytesToClient: bigint;
+}
+
+export interface RelayStats {
+  /** Client connections refused because no backend took them. */
+  readonly refused: number;
+  readonly backends: readonly RelayBackendStats[];
+}
+
+/** A listening socket of the relay. Disposing stops listening; connections that are open live on until reset. */
+export interface RelayListener extends Disposable {
+  readonly port: number;
+  /**
+   * Replaces the table of backends at once. New connections take them round robin; one that refuses or does not answer within
+   * `connectTimeout` is skipped for the next at once, each tried once per connection; with none left the client is reset.
+   */
+  setBackends(backends: readonly RelayBackend[], options: { readonly connectTimeout: Millis }): void;
+  /** Resets, towards both sides, the open connections to one backend, or all of them. */
+  reset(backend?: string): void;
+  /** Reads the counters without stopping anything. */
+  stats(): RelayStats;
+}
+
+/** The TCP relay engine: its own threads, no payload in JavaScript. */
+export interface Relay extends Disposable {
+  /** Port 0 picks a free one. With `freebind` the address need not be on this host yet (IP_FREEBIND). Throws KernelError. */
+  listen(options: { readonly ip: Ip; readonly port: number; readonly freebind: boolean }): RelayListener;
+}
+
+/** Linux capabilities of this process, by name without `CAP_` (`NET_ADMIN`). */
+export interface Capabilities {
+  effective(): ReadonlySet<string>;
+}

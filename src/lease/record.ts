@@ -1,0 +1,37 @@
+/**
+ * What a coordination.k8s.io/v1 Lease says, with the absent fields made plain (client-go, resourcelock.LeaderElectionRecord).
+ * Times are RFC 3339 with microseconds (metav1.MicroTime); they are shown, never compared with this machine's clock.
+ */
+export interface LeaseRecord {
+  /** Empty when nobody holds it. */
+  readonly holderIdentity: string;
+  readonly leaseDurationSeconds: number;
+  readonly acquireTime: string | undefined;
+  readonly renewTime: string | undefined;
+  readonly leaseTransitions: number;
+}
+
+/** A Lease as read from the API: its record, the version for optimistic locking, and the object it came in. */
+export interface ObservedLease {
+  readonly record: LeaseRecord;
+  readonly resourceVersion: string;
+  /** The whole object: what others wrote into it (labels, annotations, fields of newer versions) is written back. */
+  readonly object: Readonly<Record<string, unknown>>;
+}
+
+/** metav1.MicroTime: RFC 3339 in UTC with six decimals. */
+export function microTime(date: Date): string {
+  return date.toISOString().replace(/(\.\d{3})Z$/, '$1000Z');
+}
+
+/** client-go's release: nobody holds it, it lasts one second, the transitions are kept. */
+export function releasedRecord(record: LeaseRecord, wall: Date): LeaseRecord {
+  const time = microTime(wall);
+  return {
+    holderIdentity: '',
+    leaseDurationSeconds: 1,
+    acquireTime: time,
+    renewTime: time,
+    leaseTransitions: record.leaseTransitions,
+  };
+}

@@ -1,0 +1,25 @@
+import type { Instant } from '../time/instant.js';
+
+/**
+ * What an election, whichever it is, tells the VIP. The VIP code cannot tell which election spoke.
+ *
+ * The authority says what the node may do with the address:
+ * - `none`: give it up at once;
+ * - `proven`: take it, announce it, refresh it, but only before `until`;
+ * - `unchallenged`: keep it, announce it and refresh it without an end, until someone else claims it;
+ * - `suspended`: neither announce nor refresh; what the kernel has stays until its lifetime ends.
+ */
+export type Authority =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'proven'; readonly until: Instant; readonly probeFirst: boolean }
+  | { readonly kind: 'unchallenged' }
+  | { readonly kind: 'suspended' };
+
+export interface Leadership {
+  readonly role: 'leader' | 'follower';
+  /** Who leads as far as this node knows: a node's name. */
+  readonly leader: string | undefined;
+  /** The election's own word for why; the same in logs, metrics and status. */
+  readonly because: string;
+  readonly authority: Authority;
+}

@@ -1,0 +1,37 @@
+/** What `vipd status --json` prints and the status page shows. Fields are only ever added. */
+export interface DaemonStatus {
+  readonly node: string;
+  readonly version: string;
+  readonly vips: readonly VipStatus[];
+}
+
+export interface VipStatus {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly interface: string;
+  readonly role: 'leader' | 'follower' | 'fault';
+  readonly leader: string | undefined;
+  /** RFC 3339: since when this node has had this role. */
+  readonly since: string;
+  readonly because: string;
+  /** The address is on this node's interface. */
+  readonly held: boolean;
+  readonly loadBalancer: LoadBalancerStatus;
+}
+
+export interface LoadBalancerStatus {
+  readonly mode: 'proxy' | 'off';
+  /** Why this mode, in words. */
+  readonly because: string;
+  readonly ports: readonly number[];
+  readonly backends: readonly BackendStatus[];
+}
+
+export interface BackendStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly state: 'up' | 'down' | 'draining';
+  /** Open connections through this node. */
+  readonly connections: number;
+  readonly lastCheck: { readonly at: string; readonly result: string } | undefined;
+}
