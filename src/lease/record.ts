@@ -35,3 +35,37 @@ export function releasedRecord(record: LeaseRecord, wall: Date): LeaseRecord {
     leaseTransitions: record.leaseTransitions,
   };
 }
+
+/** The record that takes the Lease, or keeps it: a holder that stays keeps its acquireTime and transitions (client-go). */
+export function heldRecord(
+  previous: LeaseRecord | undefined,
+  identity: string,
+  leaseDurationSeconds: number,
+  wall: Date,
+): LeaseRecord {
+  const renewTime = microTime(wall);
+  if (previous?.holderIdentity === identity) {
+    return { ...previous, leaseDurationSeconds, renewTime, acquireTime: previous.acquireTime ?? renewTime };
+  }
+  const leaseTransitions = previous === undefined ? 0 : previous.leaseTransitions + 1;
+  return { holderIdentity: identity, leaseDurationSeconds, acquireTime: renewTime, renewTime, leaseTransitions };
+}
+
+export function sameRecord(a: LeaseRecord, b: LeaseRecord): boolean {
+  return (
+    a.holderIdentity === b.holderIdentity &&
+    a.leaseDurationSeconds === b.leaseDurationSeconds &&
+    a.acquireTime === b.acquireTime &&
+    a.renewTime === b.renewTime &&
+    a.leaseTransitions === b.leaseTransitions
+  );
+}
+
+/** Whether `a` was written after `b`. Versions that are not numbers cannot be ordered: then a different one counts as newer. */
+export function isNewer(a: ObservedLease, b: ObservedLease): boolean {
+  const numeric = /^\d{1,20}$/;
+  if (numeric.test(a.resourceVersion) && numeric.test(b.resourceVersion)) {
+    return BigInt(a.resourceVersion) > BigInt(b.resourceVersion);
+  }
+  return a.resourceVersion !== b.resourceVersion;
+}

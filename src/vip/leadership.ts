@@ -5,13 +5,13 @@ import type { Instant } from '../time/instant.js';
  *
  * The authority says what the node may do with the address:
  * - `none`: give it up at once;
- * - `proven`: take it, announce it, refresh it, but only before `until`;
+ * - `proven`: take it, announce it, refresh it, but only before `until` (and afterwards, if `thenHeld`, without new proof);
  * - `unchallenged`: keep it, announce it and refresh it without an end, until someone else claims it;
  * - `suspended`: neither announce nor refresh; what the kernel has stays until its lifetime ends.
  */
 export type Authority =
   | { readonly kind: 'none' }
-  | { readonly kind: 'proven'; readonly until: Instant; readonly probeFirst: boolean }
+  | { readonly kind: 'proven'; readonly until: Instant; readonly thenHeld: boolean; readonly probeFirst: boolean }
   | { readonly kind: 'unchallenged' }
   | { readonly kind: 'suspended' };
 

@@ -1,0 +1,123 @@
+import type { Log } from '../telemetry/log.js';
+import type { Clock } from '../time/clock.js';
+import type { Millis } from '../time/instant.js';
+import type { Seed } from '../time/random.js';
+import type { Election } from '../vip/election.js';
+import type { LeaseAnswer, LeaseApi, LeaseWatchEvent } from './api.js';
+import { leadershipOf, nextLeaseDeadline, stepLease } from './machine.js';
+import { heldRecord, releasedRecord } from './record.js';
+import { initialLease, type LeaseConfig, type LeaseEffect, type LeaseEvent, type LeaseState } from './state.js';
+
+export interface LeaseObserver {
+  /** A request was answered. */
+  request(purpose: 'read' | 'acquire' | 'renew' | 'release', result: string, took: Millis): void;
+  /** The Lease has another holder than before. */
+  transition(): void;
+}
+
+/** The election by one Lease: feeds the machine with the clock, the watch and the API's answers, and does what it asks. */
+export function createLeaseElection(parts: {
+  readonly api: LeaseApi;
+  readonly clock: Clock;
+  readonly config: LeaseConfig;
+  readonly seed: Seed;
+  readonly log: Log;
+  readonly observer: LeaseObserver;
+}): Election & { state(): LeaseState } {
+  const { api, clock, config, log, observer } = parts;
+  let state = initialLease(config, clock.now(), clock.wall(), parts.seed);
+  let changed: () => void = () => {};
+  let timer: Disposable | undefined;
+  let watch: Disposable | undefined;
+  let started = false;
+  let reported = leadershipOf(state, clock.now());
+  let onStopped: () => void = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    onStopped = resolve;
+  });
+
+  function step(event: LeaseEvent): void {
+    const stepped = stepLease(state, event, clock.now(), clock.wall());
+    state = stepped.state;
+    for (const effect of stepped.effects) perform(effect);
+  }
+
+  function feed(event: LeaseEvent): void {
+    step(event);
+    timer?.[Symbol.dispose]();
+    const deadline = nextLeaseDeadline(state);
+    timer = deadline === undefined || !started ? undefined : clock.at(deadline, () => feed({ kind: 'tick' }));
+    report();
+  }
+
+  function report(): void {
+    const was = reported;
+    const is = leadershipOf(state, state.lastStep.now);
+    reported = is;
+    const holderChanged = was.leader !== is.leader;
+    if (holderChanged && is.leader !== undefined) observer.transition();
+    if (was.role !== is.role || was.because !== is.because || holderChanged) {
+      log.info('leadership', { from: was.role, to: is.role, because: is.because, leader: is.leader });
+    }
+    changed();
+  }
+
+  function perform(effect: LeaseEffect): void {
+    if (effect.kind === 'stopped') {
+      watch?.[Symbol.dispose]();
+      onStopped();
+      return;
+    }
+    const startedAt = clock.now();
+    const purpose = effect.kind === 'read' ? 'read' : effect.purpose;
+    void send(effect).then((answer) => {
+      const took = (clock.now() - startedAt) as Millis;
+      observer.request(purpose, answer.ok ? 'ok' : answer.refusal, took);
+      if (!answer.ok) {
+        const level = answer.refusal === 'conflict' || answer.refusal === 'absent' ? 'debug' : 'warn';
+        log[level]('lease request refused', { purpose, because: answer.refusal, detail: answer.detail });
+      }
+      feed({ kind: 'answered', request: effect.request, answer });
+    });
+  }
+
+  function send(effect: Exclude<LeaseEffect, { kind: 'stopped' }>): Promise<LeaseAnswer> {
+    if (effect.kind === 'read') return api.read(effect.timeout);
+    const { base } = effect;
+    if (effect.purpose === 'release' && base !== undefined) {
+      return api.update(base, releasedRecord(base.record, clock.wall()), effect.timeout);
+    }
+    const record = heldRecord(base?.record, config.identity, config.duration / 1000, clock.wall());
+    return base === undefined ? api.create(record, effect.timeout) : api.update(base, record, effect.timeout);
+  }
+
+  function watched(event: LeaseWatchEvent): void {
+    if (event.kind === 'interrupted') {
+      log.debug('lease watch interrupted', { because: event.refusal, detail: event.detail });
+    } else {
+      feed(event);
+    }
+  }
+
+  return {
+    start(onChange) {
+      changed = onChange;
+      started = true;
+      watch = api.watch(watched);
+      feed({ kind: 'tick' });
+    },
+    leadership() {
+      if (started && !state.stopped) step({ kind: 'tick' });
+      return leadershipOf(state, state.lastStep.now);
+    },
+    claimed: () => feed({ kind: 'claimed' }),
+    able: (able) => feed({ kind: 'able', able }),
+    address: (on) => feed({ kind: 'address', on }),
+    stop() {
+      if (!started) return Promise.resolve();
+      feed({ kind: 'stop' });
+      return stopped;
+    },
+    state: () => state,
+  };
+}

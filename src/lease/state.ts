@@ -1,0 +1,154 @@
+import { type Instant, type Millis, millis, plus } from '../time/instant.js';
+import type { Seed } from '../time/random.js';
+import type { LeaseAnswer } from './api.js';
+import type { ObservedLease } from './record.js';
+
+export interface LeaseConfig {
+  readonly identity: string;
+  readonly duration: Millis;
+  readonly renewDeadline: Millis;
+  readonly retryPeriod: Millis;
+  readonly onApiLoss: 'hold' | 'release';
+}
+
+export type WritePurpose = 'acquire' | 'renew' | 'release';
+
+/** Why this node leads or does not: the same words in log, metrics and status. */
+export type LeaseReason =
+  | 'starting'
+  | 'acquired-new' // there was no Lease
+  | 'acquired-released' // the last holder gave it up
+  | 'acquired-own' // our name was in it, from an earlier life or because our own proof had lapsed
+  | 'acquired-expired' // its holder stopped renewing
+  | 'renewed' // after a doubt or an outage of the API
+  | 'held-by-other'
+  | 'api-loss-hold'
+  | 'api-loss-release'
+  | 'lease-deleted'
+  | 'lease-emptied'
+  | 'claimed-by-other'
+  | 'paused'
+  | 'unable'
+  | 'stopping'
+  | 'waiting-for-api';
+
+export type LeaseEvent =
+  | { readonly kind: 'tick' }
+  /** The watch shows the Lease. */
+  | { readonly kind: 'observed'; readonly lease: ObservedLease }
+  /** The watch shows that there is none. */
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'answered'; readonly request: number; readonly answer: LeaseAnswer }
+  /** Another host says that the VIP is its own, or asks whether it may take it. */
+  | { readonly kind: 'claimed' }
+  /** Whether this node can serve the VIP at all. */
+  | { readonly kind: 'able'; readonly able: boolean }
+  /** Whether the VIP is, or may be, on this node: the Lease is not released before it is off. */
+  | { readonly kind: 'address'; readonly on: boolean }
+  | { readonly kind: 'stop' };
+
+export type LeaseEffect =
+  | { readonly kind: 'read'; readonly request: number; readonly timeout: Millis }
+  | {
+      readonly kind: 'write';
+      readonly request: number;
+      readonly purpose: WritePurpose;
+      /** What was seen; undefined creates the Lease. */
+      readonly base: ObservedLease | undefined;
+      readonly timeout: Millis;
+    }
+  | { readonly kind: 'stopped' };
+
+export interface Tenure {
+  /** Until when the last successful write proves it. */
+  readonly provenUntil: Instant;
+  /** The address may still be on a node that lost the Lease without releasing it. */
+  readonly probeFirst: boolean;
+}
+
+export type Request = { readonly id: number; readonly startedAt: Instant } & (
+  | { readonly purpose: 'read' }
+  | { readonly purpose: WritePurpose; readonly because: LeaseReason }
+);
+
+export interface Known {
+  readonly lease: ObservedLease;
+  /** When this node first saw this record. */
+  readonly since: Instant;
+  /** When this node last learnt something about it. */
+  readonly seenAt: Instant;
+}
+
+export interface LeaseState {
+  readonly config: LeaseConfig;
+  readonly seed: Seed;
+  readonly because: LeaseReason;
+  readonly known: Known | 'absent' | undefined;
+  /** What is known may be overtaken: look again before the next write. */
+  readonly mustRead: boolean;
+  readonly tenure: Tenure | undefined;
+  /** Writes started before this prove nothing: the process was paused since. */
+  readonly doubtedAt: Instant | undefined;
+  readonly able: boolean;
+  readonly addressOn: boolean;
+  readonly stopping: { readonly giveUpAt: Instant } | undefined;
+  readonly stopped: boolean;
+  readonly inFlight: Request | undefined;
+  readonly lastRequest: number;
+  /** No write, and no read that one waits for, starts before this. */
+  readonly attemptAt: Instant;
+  /** When a follower looks again although the watch is silent. */
+  readonly pollAt: Instant;
+  readonly lastStep: { readonly now: Instant; readonly wall: number };
+}
+
+/** A process that is stepped this late was paused. */
+export const pauseThreshold = millis(1000);
+/** How often the clock is looked at, so that a pause is noticed. */
+export const heartbeat = millis(250);
+/** After a conflict: long enough not to fight, short enough not to be seen. */
+export const conflictPause = millis(50);
+
+export function initialLease(config: LeaseConfig, now: Instant, wall: Date, seed: Seed): LeaseState {
+  return {
+    config,
+    seed,
+    because: 'starting',
+    known: undefined,
+    mustRead: false,
+    tenure: undefined,
+    doubtedAt: undefined,
+    able: true,
+    addressOn: false,
+    stopping: undefined,
+    stopped: false,
+    inFlight: undefined,
+    lastRequest: 0,
+    attemptAt: now,
+    pollAt: now,
+    lastStep: { now, wall: wall.getTime() },
+  };
+}
+
+export function knownLease(state: LeaseState): ObservedLease | undefined {
+  return typeof state.known === 'object' ? state.known.lease : undefined;
+}
+
+export function contends(state: LeaseState): boolean {
+  return state.able && state.stopping === undefined;
+}
+
+/** The instant up to which this node may act on its proof: with `release` the address must be gone before the Lease expires. */
+export function proofEnd(state: LeaseState, tenure: Tenure): Instant {
+  const margin = state.config.onApiLoss === 'release' ? Math.min(500, state.config.duration / 10) : 0;
+  return plus(tenure.provenUntil, millis(-margin));
+}
+
+/**
+ * When a follower may take a Lease that somebody holds. The longer of their duration and our own counts, so that neither a
+ * shorter setting here nor an edited Lease takes it from a holder that still has proof.
+ */
+export function expiryOf(state: LeaseState, known: Known): Instant {
+  const theirs = known.lease.record.leaseDurationSeconds * 1000;
+  return plus(known.since, millis(Math.max(theirs, state.config.duration)));
+}

@@ -1,0 +1,215 @@
+import type { Heard } from '../arp/announcement.js';
+import { type ArpSpeaker, createArpSpeaker } from '../arp/driver.js';
+import type { ArpSockets, Link, Network, NetworkChange } from '../kernel/ports.js';
+import type { Cidr } from '../net/cidr.js';
+import type { Log } from '../telemetry/log.js';
+import type { Clock } from '../time/clock.js';
+import { type Instant, type Millis, millis, plus } from '../time/instant.js';
+import type { Election } from './election.js';
+import type { Leadership } from './leadership.js';
+import { stepVip } from './machine.js';
+import {
+  initialVip,
+  isHeld,
+  nextVipDeadline,
+  type VipConfig,
+  type VipEffect,
+  type VipEvent,
+  type VipState,
+} from './state.js';
+
+/** What carries the connections that clients open to the VIP. Neither call fails: what cannot be done is said in the log. */
+export interface DataPath {
+  open(): Promise<void>;
+  /** Resets what is open and refuses what comes. */
+  reset(): void;
+  close(): Promise<void>;
+}
+
+export interface VipObserver {
+  announced(form: 'request' | 'reply'): void;
+  conflict(): void;
+  held(held: boolean): void;
+  /** From the election's word to the first announcement. */
+  takeover(took: Millis): void;
+}
+
+export interface VipDriver {
+  start(): void;
+  /** A change of addresses or links on this host. */
+  network(change: NetworkChange): void;
+  /** Gives the VIP up and away. */
+  stop(): Promise<void>;
+  view(): { readonly leadership: Leadership; readonly state: VipState; readonly since: Date; readonly link: Link };
+}
+
+/** One VIP on one interface: its addresses, its announcements, its data path, as the election says. */
+export function createVipDriver(parts: {
+  readonly name: string;
+  readonly addresses: readonly Cidr[];
+  readonly link: Link;
+  readonly config: VipConfig;
+  readonly election: Election;
+  readonly network: Network;
+  readonly arp: ArpSockets;
+  readonly dataPath: DataPath;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly observer: VipObserver;
+}): VipDriver {
+  const { election, network, clock, log, observer, dataPath, addresses } = parts;
+  let link = parts.link;
+  let state = initialVip(parts.config, link.up, clock.now());
+  let leadership: Leadership = {
+    role: 'follower',
+    leader: undefined,
+    because: 'starting',
+    authority: { kind: 'none' },
+  };
+  let since = clock.wall();
+  let decidedAt: Instant | undefined;
+  let timer: Disposable | undefined;
+  let lastConflict: Instant | undefined;
+  let dataPathWork = Promise.resolve();
+  const speaker: ArpSpeaker = createArpSpeaker({
+    sockets: parts.arp,
+    clock,
+    log,
+    link,
+    ips: addresses.map((address) => address.ip),
+    onHeard: heard,
+    onAnnounced: (form) => observer.announced(form),
+  });
+
+  function feed(event: VipEvent): void {
+    const before = state;
+    const is = election.leadership();
+    if (is.role !== leadership.role) since = clock.wall();
+    leadership = is;
+    const stepped = stepVip(state, event, is.authority, clock.now());
+    state = stepped.state;
+    report(before);
+    for (const effect of stepped.effects) perform(effect);
+    timer?.[Symbol.dispose]();
+    const deadline = nextVipDeadline(state);
+    // A deadline that passed without an effect waits for the election's next word, which comes with its heartbeat.
+    if (deadline !== undefined && deadline > clock.now()) timer = clock.at(deadline, () => feed({ kind: 'tick' }));
+  }
+
+  function report(before: VipState): void {
+    if (before.stage.kind !== state.stage.kind) {
+      log.info('vip', { from: before.stage.kind, to: state.stage.kind, because: state.fault ?? leadership.because });
+      if (before.stage.kind === 'off') decidedAt = clock.now();
+    }
+    if (before.fault !== state.fault) log.warn('fault', { from: before.fault ?? 'none', to: state.fault ?? 'none' });
+    if (isHeld(before) !== isHeld(state)) observer.held(isHeld(state));
+  }
+
+  function perform(effect: VipEffect): void {
+    switch (effect.kind) {
+      case 'probe':
+        return speaker.probe();
+      case 'announce':
+        speaker.announce();
+        if (decidedAt !== undefined) observer.takeover((clock.now() - decidedAt) as Millis);
+        decidedAt = undefined;
+        return;
+      case 'put':
+        return finish(
+          effect.operation,
+          Promise.all(addresses.map((a) => network.putAddress({ ...a, link: link.index, lifetime: effect.lifetime }))),
+        );
+      case 'remove':
+        return finish(
+          effect.operation,
+          Promise.all(addresses.map((a) => network.removeAddress({ ...a, link: link.index }))),
+        );
+      case 'open':
+      case 'close':
+        // In the order asked for: a close never overtakes the open before it.
+        dataPathWork = dataPathWork.then(() => dataPath[effect.kind]());
+        return finish(effect.operation, dataPathWork);
+      case 'reset':
+        return dataPath.reset();
+      case 'able':
+        return election.able(effect.able);
+      case 'address':
+        return election.address(effect.on);
+      case 'claimed':
+        return election.claimed();
+    }
+  }
+
+  function finish(operation: number, work: Promise<unknown>): void {
+    work.then(
+      () => feed({ kind: 'done', operation, ok: true }),
+      (error: unknown) => {
+        log.error('operation refused', { because: error instanceof Error ? error.message : String(error) });
+        feed({ kind: 'done', operation, ok: false });
+      },
+    );
+  }
+
+  function heard(what: Heard): void {
+    if (what.kind === 'claim' && isHeld(state)) {
+      observer.conflict();
+      const now = clock.now();
+      if (lastConflict === undefined || now >= plus(lastConflict, millis(1000))) {
+        lastConflict = now;
+        log.warn('conflict: another host claims the VIP', { address: what.ip, mac: what.mac });
+      }
+    }
+    feed({ kind: 'heard', what: what.kind });
+  }
+
+  function linkChanged(changed: Link): void {
+    const macChanged = changed.mac !== link.mac;
+    link = changed;
+    speaker.link(changed);
+    feed({ kind: 'link', up: changed.up });
+    if (macChanged) feed({ kind: 'mac-changed' });
+  }
+
+  async function resynchronise(): Promise<void> {
+    const [links, present] = await Promise.all([network.links(), network.addresses()]);
+    const now = links.find((l) => l.name === link.name);
+    linkChanged(now ?? { ...link, up: false });
+    const missing = addresses.some((a) => !present.some((p) => p.ip === a.ip && p.link === link.index));
+    if (missing) feed({ kind: 'address-removed' });
+  }
+
+  return {
+    start() {
+      election.start(() => feed({ kind: 'tick' }));
+      feed({ kind: 'tick' });
+    },
+    network(change) {
+      switch (change.kind) {
+        case 'address-removed':
+          if (change.link === link.index && addresses.some((a) => a.ip === change.ip))
+            feed({ kind: 'address-removed' });
+          return;
+        case 'link':
+          // By name: an interface that is made anew has another index.
+          if (change.link.name === link.name) linkChanged(change.link);
+          return;
+        case 'link-removed':
+          if (change.index === link.index) linkChanged({ ...link, up: false });
+          return;
+        case 'overrun':
+          void resynchronise().catch((error: unknown) =>
+            log.error('cannot list addresses', { because: String(error) }),
+          );
+          return;
+        case 'address-added':
+          return;
+      }
+    },
+    async stop() {
+      await election.stop();
+      timer?.[Symbol.dispose]();
+      speaker[Symbol.dispose]();
+    },
+    view: () => ({ leadership, state, since, link }),
+  };
+}

@@ -1,0 +1,98 @@
+import type { AnnouncementConfig, AnnouncementSchedule } from '../arp/schedule.js';
+import { earliest, type Instant, type Millis } from '../time/instant.js';
+
+export interface VipConfig {
+  readonly deadManSwitch: Millis | 'off';
+  readonly announce: AnnouncementConfig;
+}
+
+export type Stage =
+  | { readonly kind: 'off' }
+  /** Asking whether the address is still on the node that lost it; no longer than `patience`. */
+  | { readonly kind: 'probing'; readonly nextAt: Instant; readonly patience: Instant; readonly answered: boolean }
+  | { readonly kind: 'adding'; readonly refreshAt: Instant }
+  | { readonly kind: 'opening'; readonly refreshAt: Instant }
+  | { readonly kind: 'serving'; readonly refreshAt: Instant; readonly schedule: AnnouncementSchedule }
+  | { readonly kind: 'removing'; readonly retryAt: Instant | undefined }
+  | { readonly kind: 'closing' };
+
+/** Why this node cannot serve the VIP. */
+export type Fault = 'link-down' | 'address-refused';
+
+export interface VipState {
+  readonly config: VipConfig;
+  readonly stage: Stage;
+  readonly linkUp: boolean;
+  /** When a link that went down becomes a fault. */
+  readonly faultAt: Instant | undefined;
+  readonly fault: Fault | undefined;
+  /** When a node whose kernel refused the address tries again. */
+  readonly recoverAt: Instant | undefined;
+  /** The operation whose answer the stage waits for. */
+  readonly awaited: number;
+  readonly defendedAt: Instant | undefined;
+}
+
+export type VipEvent =
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'done'; readonly operation: number; readonly ok: boolean }
+  /** The address left the interface: somebody removed it, or its lifetime ended. */
+  | { readonly kind: 'address-removed' }
+  | { readonly kind: 'link'; readonly up: boolean }
+  /** The interface has another hardware address. */
+  | { readonly kind: 'mac-changed' }
+  /** Another host says that it has the address, or asks whether it may have it. */
+  | { readonly kind: 'heard'; readonly what: 'claim' | 'probe' };
+
+export type VipEffect =
+  | { readonly kind: 'probe' }
+  /** Adds the address or gives it a new lifetime. */
+  | { readonly kind: 'put'; readonly operation: number; readonly lifetime: Millis | 'forever' }
+  /** Opens the data path. */
+  | { readonly kind: 'open'; readonly operation: number }
+  | { readonly kind: 'announce' }
+  /** Ends what clients have open through this node, so that none waits for an answer that cannot come. */
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'remove'; readonly operation: number }
+  | { readonly kind: 'close'; readonly operation: number }
+  /** To the election: whether this node can serve; whether the address is, or may be, here; that another claims it. */
+  | { readonly kind: 'able'; readonly able: boolean }
+  | { readonly kind: 'address'; readonly on: boolean }
+  | { readonly kind: 'claimed' };
+
+export function initialVip(config: VipConfig, linkUp: boolean, now: Instant): VipState {
+  return {
+    config,
+    stage: { kind: 'off' },
+    linkUp,
+    faultAt: linkUp ? undefined : now,
+    fault: undefined,
+    recoverAt: undefined,
+    awaited: 0,
+    defendedAt: undefined,
+  };
+}
+
+/** When the machine wants to be stepped next, whatever happens. */
+export function nextVipDeadline(state: VipState): Instant | undefined {
+  const { stage } = state;
+  const faults = earliest(state.faultAt, state.recoverAt);
+  switch (stage.kind) {
+    case 'probing':
+      return earliest(faults, stage.nextAt);
+    case 'adding':
+    case 'opening':
+      return earliest(faults, stage.refreshAt);
+    case 'serving':
+      return earliest(faults, stage.refreshAt, stage.schedule.nextAt);
+    case 'removing':
+      return earliest(faults, stage.retryAt);
+    default:
+      return faults;
+  }
+}
+
+/** Whether the address is, or may be, on this node. */
+export function isHeld(state: VipState): boolean {
+  return state.stage.kind !== 'off' && state.stage.kind !== 'probing' && state.stage.kind !== 'closing';
+}
