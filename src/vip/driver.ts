@@ -5,6 +5,7 @@ import type { Cidr } from '../net/cidr.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
+import type { DataPath } from './data-path.js';
 import type { Election } from './election.js';
 import type { Leadership } from './leadership.js';
 import { stepVip } from './machine.js';
@@ -17,14 +18,6 @@ import {
   type VipEvent,
   type VipState,
 } from './state.js';
-
-/** What carries the connections that clients open to the VIP. Neither call fails: what cannot be done is said in the log. */
-export interface DataPath {
-  open(): Promise<void>;
-  /** Resets what is open and refuses what comes. */
-  reset(): void;
-  close(): Promise<void>;
-}
 
 export interface VipObserver {
   announced(form: 'request' | 'reply'): void;
@@ -42,6 +35,9 @@ export interface VipDriver {
   stop(): Promise<void>;
   view(): { readonly leadership: Leadership; readonly state: VipState; readonly since: Date; readonly link: Link };
 }
+
+/** A decision older than this when it is carried out was made before a pause. */
+const stalled = millis(200);
 
 /** One VIP on one interface: its addresses, its announcements, its data path, as the election says. */
 export function createVipDriver(parts: {
@@ -81,19 +77,34 @@ export function createVipDriver(parts: {
     onAnnounced: (form) => observer.announced(form),
   });
 
+  const queue: VipEvent[] = [];
+  let feeding = false;
+  let steppedAt = clock.now();
+
+  /** Events that an effect brings about wait until all effects of the step are performed. */
   function feed(event: VipEvent): void {
+    queue.push(event);
+    if (feeding) return;
+    feeding = true;
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) step(next);
+    feeding = false;
+    timer?.[Symbol.dispose]();
+    const deadline = nextVipDeadline(state);
+    // A deadline that passed without an effect waits for the election's next word, which comes with its heartbeat.
+    if (deadline !== undefined && deadline > steppedAt) timer = clock.at(deadline, () => feed({ kind: 'tick' }));
+  }
+
+  function step(event: VipEvent): void {
     const before = state;
     const is = election.leadership();
     if (is.role !== leadership.role) since = clock.wall();
     leadership = is;
-    const stepped = stepVip(state, event, is.authority, clock.now());
+    const now = clock.now();
+    steppedAt = now;
+    const stepped = stepVip(state, event, is.authority, now);
     state = stepped.state;
+    for (const effect of stepped.effects) perform(effect, now);
     report(before);
-    for (const effect of stepped.effects) perform(effect);
-    timer?.[Symbol.dispose]();
-    const deadline = nextVipDeadline(state);
-    // A deadline that passed without an effect waits for the election's next word, which comes with its heartbeat.
-    if (deadline !== undefined && deadline > clock.now()) timer = clock.at(deadline, () => feed({ kind: 'tick' }));
   }
 
   function report(before: VipState): void {
@@ -105,16 +116,19 @@ export function createVipDriver(parts: {
     if (isHeld(before) !== isHeld(state)) observer.held(isHeld(state));
   }
 
-  function perform(effect: VipEffect): void {
+  function perform(effect: VipEffect, decided: Instant): void {
+    const stale = clock.now() > plus(decided, stalled);
     switch (effect.kind) {
       case 'probe':
         return speaker.probe();
       case 'announce':
+        if (stale) return;
         speaker.announce();
         if (decidedAt !== undefined) observer.takeover((clock.now() - decidedAt) as Millis);
         decidedAt = undefined;
         return;
       case 'put':
+        if (stale) return feed({ kind: 'done', operation: effect.operation, ok: false });
         return finish(
           effect.operation,
           Promise.all(addresses.map((a) => network.putAddress({ ...a, link: link.index, lifetime: effect.lifetime }))),

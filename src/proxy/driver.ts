@@ -1,0 +1,189 @@
+import { KernelError } from '../kernel/errors.js';
+import type { Redirect, Relay, RelayBackendStats, RelayListener } from '../kernel/ports.js';
+import { endpoint, type Ip } from '../net/ip.js';
+import type { Log } from '../telemetry/log.js';
+import type { Millis } from '../time/instant.js';
+import type { DataPath } from '../vip/data-path.js';
+import type { BackendStatus, LoadBalancerStatus } from '../vip/status.js';
+import type { HealthChecks } from './health-driver.js';
+import { type Backend, eligible } from './pool.js';
+import type { RedirectShare } from './redirect-shares.js';
+
+/** A backend before its checks. */
+export interface Source extends Backend {
+  readonly ready: boolean;
+}
+
+export interface ProxyConfig {
+  readonly ips: readonly Ip[];
+  readonly ports: readonly number[];
+  /**
+   * `redirect`: the backends' own server may listen on this host's VIP:port (on 0.0.0.0), now or later, so the proxy takes another
+   * port and VIP:port is redirected to it. `listen`: the proxy listens on VIP:port, unless somebody already does.
+   */
+  readonly entry: 'redirect' | 'listen';
+  readonly connectTimeout: Millis;
+  readonly whenBackendDown: 'close' | 'keep';
+}
+
+export interface ProxyDriver extends DataPath, Disposable {
+  /** The backends there are, and what serves when none of them can. */
+  setSources(sources: readonly Source[], local: Backend | undefined): void;
+  /** The checks of a backend turned. */
+  backendTurned(backend: Backend, up: boolean): void;
+  status(): LoadBalancerStatus;
+  stats(): { readonly refused: number; readonly backends: readonly RelayBackendStats[] };
+}
+
+interface Entry {
+  readonly ip: Ip;
+  readonly port: number;
+  readonly listener: RelayListener;
+}
+
+/**
+ * The proxy behind one VIP. Listens from the start, so that a port that cannot be had is known before a failover; takes
+ * connections only while open.
+ * Throws KernelError when a listener cannot be had.
+ */
+export function createProxyDriver(parts: {
+  readonly config: ProxyConfig;
+  readonly relay: Relay;
+  readonly redirects: RedirectShare;
+  readonly checks: HealthChecks;
+  readonly log: Log;
+}): ProxyDriver {
+  const { config, relay, checks, log } = parts;
+  let sources: readonly Source[] = [];
+  let local: Backend | undefined;
+  let isOpen = false;
+  let usingLocal = false;
+  let plain = false;
+  const entries = config.ips.flatMap((ip) => config.ports.map((port) => listen(ip, port)));
+
+  function listen(ip: Ip, port: number): Entry {
+    if (config.entry === 'listen') {
+      try {
+        return { ip, port, listener: relay.listen({ ip, port, freebind: true }) };
+      } catch (error) {
+        if (!(error instanceof KernelError) || error.code !== 'EADDRINUSE') throw error;
+        log.info('entry', { to: 'redirect', because: `another program listens on ${endpoint(ip, port)}` });
+      }
+    }
+    return { ip, port, listener: relay.listen({ ip, port: 0, freebind: true }) };
+  }
+
+  function redirects(): readonly Redirect[] {
+    return entries
+      .filter((entry) => entry.listener.port !== entry.port)
+      .map((entry) => ({ ip: entry.ip, port: entry.port, toPort: entry.listener.port }));
+  }
+
+  function apply(): void {
+    const candidates = sources.map((s) => ({ ...s, up: checks.of(s.name)?.health.up ?? false }));
+    const backends = eligible(candidates, local);
+    const nowLocal = backends.length === 1 && backends[0] === local;
+    if (isOpen && nowLocal && !usingLocal) log.warn('no backend left: serving the local API server');
+    usingLocal = nowLocal;
+    for (const { listener } of entries) {
+      listener.setBackends(isOpen ? backends : [], { connectTimeout: config.connectTimeout });
+    }
+  }
+
+  function resetBackend(name: string): void {
+    if (config.whenBackendDown === 'keep') return;
+    for (const { listener } of entries) listener.reset(name);
+  }
+
+  function stats(): { refused: number; backends: readonly RelayBackendStats[] } {
+    const all = entries.map(({ listener }) => listener.stats());
+    const byName = new Map<string, RelayBackendStats>();
+    for (const backend of all.flatMap((s) => s.backends)) {
+      const sum = byName.get(backend.name);
+      byName.set(backend.name, sum === undefined ? backend : add(sum, backend));
+    }
+    return { refused: all.reduce((sum, s) => sum + s.refused, 0), backends: [...byName.values()] };
+  }
+
+  function backendStatus(source: Source, counters: readonly RelayBackendStats[]): BackendStatus {
+    const check = checks.of(source.name);
+    const result = check?.health.lastResult;
+    const at = check?.at?.toISOString();
+    return {
+      name: source.name,
+      address: endpoint(source.ip, source.port),
+      state: check?.health.up === true && (source.ready || !sources.some((s) => s.ready)) ? 'up' : 'down',
+      connections: counters.find((c) => c.name === source.name)?.open ?? 0,
+      lastCheck:
+        result === undefined || at === undefined ? undefined : { at, result: result.ok ? 'ok' : result.because },
+    };
+  }
+
+  return {
+    async open() {
+      isOpen = true;
+      apply();
+      const wanted = redirects();
+      if (wanted.length === 0) return;
+      try {
+        await parts.redirects.set(wanted);
+        plain = false;
+      } catch (error) {
+        plain = true;
+        log.error('VIP:port cannot be redirected to the proxy: clients reach only what listens here on the plain VIP', {
+          because: error instanceof Error ? error.message : String(error),
+        });
+      }
+    },
+    reset() {
+      isOpen = false;
+      apply();
+      for (const { listener } of entries) listener.reset();
+    },
+    async close() {
+      isOpen = false;
+      apply();
+      for (const { listener } of entries) listener.reset();
+      if (redirects().length === 0) return;
+      try {
+        await parts.redirects.set([]);
+      } catch (error) {
+        log.error('redirects not removed', { because: error instanceof Error ? error.message : String(error) });
+      }
+    },
+    setSources(next, fallback) {
+      const gone = sources.filter((s) => !next.some((n) => n.name === s.name && n.ip === s.ip && n.port === s.port));
+      sources = next;
+      local = fallback;
+      checks.set(next);
+      apply();
+      for (const source of gone) resetBackend(source.name);
+    },
+    backendTurned(backend, up) {
+      apply();
+      if (!up) resetBackend(backend.name);
+    },
+    status() {
+      const counters = stats().backends;
+      const because = plain ? 'the proxy is not reachable: nftables refused the redirect' : 'in-process relay';
+      return { mode: 'proxy', because, ports: config.ports, backends: sources.map((s) => backendStatus(s, counters)) };
+    },
+    stats,
+    [Symbol.dispose]() {
+      for (const { listener } of entries) listener[Symbol.dispose]();
+      checks[Symbol.dispose]();
+    },
+  };
+}
+
+function add(a: RelayBackendStats, b: RelayBackendStats): RelayBackendStats {
+  return {
+    name: a.name,
+    open: a.open + b.open,
+    total: a.total + b.total,
+    failed: a.failed + b.failed,
+    reset: a.reset + b.reset,
+    bytesFromClient: a.bytesFromClient + b.bytesFromClient,
+    bytesToClient: a.bytesToClient + b.bytesToClient,
+  };
+}
