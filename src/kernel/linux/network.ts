@@ -1,0 +1,83 @@
+import type { Family } from '../../net/ip.js';
+import type { Clock } from '../../time/clock.js';
+import { KernelError } from '../errors.js';
+import type { InterfaceAddress, Link, Network } from '../ports.js';
+import { openNetlinkExchange } from './netlink-exchange.js';
+import type { NetlinkMessage, NetlinkRequest } from './netlink-message.js';
+import { netlinkProtocol } from './netlink-socket.js';
+import { watchNetwork } from './network-watch.js';
+import {
+  type DefaultRoute,
+  decodeAddress,
+  decodeDefaultRoute,
+  decodeLink,
+  encodeListAddresses,
+  encodeListLinks,
+  encodeListRoutes,
+  encodePutAddress,
+  encodeRemoveAddress,
+} from './rtnetlink-message.js';
+
+/** How often a list is asked for again that changed while the kernel listed it. */
+const listAttempts = 5;
+
+/**
+ * Addresses and interfaces of this network namespace by rtnetlink. Every request has a socket of its own (14 µs), because only a
+ * socket's first request is in the kernel's hands when the call returns.
+ */
+export function createNetwork(clock: Clock): Network {
+  return {
+    async links() {
+      return collect<Link>(await list(clock, 'list interfaces', encodeListLinks()), decodeLink);
+    },
+    async addresses() {
+      return collect<InterfaceAddress>(await list(clock, 'list addresses', encodeListAddresses()), decodeAddress);
+    },
+    async defaultRouteLink(family: Family) {
+      const messages = await list(clock, 'list routes', encodeListRoutes(family));
+      const routes = collect<DefaultRoute>(messages, decodeDefaultRoute);
+      return routes.reduce<DefaultRoute | undefined>(
+        (best, route) => (best === undefined || route.metric < best.metric ? route : best),
+        undefined,
+      )?.link;
+    },
+    async putAddress(address) {
+      await ask(clock, `put address ${address.ip}/${address.prefixLength}`, encodePutAddress(address));
+    },
+    async removeAddress(address) {
+      try {
+        await ask(clock, `remove address ${address.ip}/${address.prefixLength}`, encodeRemoveAddress(address));
+      } catch (error) {
+        // No such address on the interface, no such interface, or none that speaks IPv6.
+        if (!(error instanceof KernelError) || !['EADDRNOTAVAIL', 'ENODEV', 'ENXIO'].includes(error.code)) throw error;
+      }
+    },
+    watch: (onChange) => watchNetwork(clock, onChange),
+  };
+}
+
+async function ask(clock: Clock, operation: string, request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
+  using exchange = openNetlinkExchange(netlinkProtocol.route, clock);
+  return await exchange.ask(operation, [request]);
+}
+
+async function list(clock: Clock, operation: string, request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask(clock, operation, request);
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.code !== 'ESTALE' || attempt === listAttempts) throw error;
+    }
+  }
+}
+
+/** What of a list can be read; the rest is of families and kinds that vipd has no use for. */
+function collect<T>(
+  messages: readonly NetlinkMessage[],
+  decode: (payload: Uint8Array) => { readonly ok: true; readonly value: T } | { readonly ok: false },
+): readonly T[] {
+  return messages.flatMap(({ payload }) => {
+    const entry = decode(payload);
+    return entry.ok ? [entry.value] : [];
+  });
+}
