@@ -72,7 +72,7 @@ function authorityOf(state: LeaseState, now: Instant): Authority {
   if (state.doubtedAt !== undefined) return { kind: 'suspended' };
   const until = proofEnd(state, tenure);
   const thenHeld = state.config.onApiLoss === 'hold';
-  if (now < until) return { kind: 'proven', until, thenHeld, probeFirst: tenure.probeFirst };
+  if (now < until) return { kind: 'proven', until, thenHeld };
   return thenHeld ? { kind: 'unchallenged' } : { kind: 'none' };
 }
 
@@ -134,7 +134,7 @@ function shortenProof(state: LeaseState, lease: ObservedLease, now: Instant): Le
   if (state.tenure === undefined || duration >= state.config.duration) return state;
   const writtenAt = state.tenure.provenUntil - state.config.duration;
   const provenUntil = Math.min(state.tenure.provenUntil, writtenAt + duration) as Instant;
-  return { ...state, tenure: { ...state.tenure, provenUntil }, attemptAt: now };
+  return { ...state, tenure: { provenUntil }, attemptAt: now };
 }
 
 function lose(state: LeaseState, because: LeaseReason): LeaseState {
@@ -179,12 +179,11 @@ function prove(
   // An answer that comes when its own proof has ended gives nothing to hold on to: write again.
   if (tenure === undefined && now >= provenUntil) return { ...state, attemptAt: now };
   const doubted = state.doubtedAt !== undefined && request.startedAt < state.doubtedAt;
-  const unclean = request.because === 'acquired-expired' || request.because === 'acquired-new';
   const settled = tenure !== undefined && state.because.startsWith('acquired') && request.purpose === 'renew';
   return {
     ...state,
     because: doubted || settled ? state.because : request.because,
-    tenure: { provenUntil, probeFirst: tenure?.probeFirst ?? unclean },
+    tenure: { provenUntil },
     doubtedAt: doubted ? state.doubtedAt : undefined,
     attemptAt: doubted ? now : (Math.max(plus(request.startedAt, config.retryPeriod), now) as Instant),
   };

@@ -62,8 +62,6 @@ export type LeaseEffect =
 export interface Tenure {
   /** Until when the last successful write proves it. */
   readonly provenUntil: Instant;
-  /** The address may still be on a node that lost the Lease without releasing it. */
-  readonly probeFirst: boolean;
 }
 
 export type Request = { readonly id: number; readonly startedAt: Instant } & (

@@ -26,7 +26,7 @@ export function createAlways(node: string): Election {
         role: 'leader',
         leader: node,
         because: 'no-election',
-        authority: { kind: 'proven', until, thenHeld: true, probeFirst: false },
+        authority: { kind: 'proven', until, thenHeld: true },
       };
     },
     claimed() {},

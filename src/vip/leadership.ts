@@ -11,7 +11,7 @@ import type { Instant } from '../time/instant.js';
  */
 export type Authority =
   | { readonly kind: 'none' }
-  | { readonly kind: 'proven'; readonly until: Instant; readonly thenHeld: boolean; readonly probeFirst: boolean }
+  | { readonly kind: 'proven'; readonly until: Instant; readonly thenHeld: boolean }
   | { readonly kind: 'unchallenged' }
   | { readonly kind: 'suspended' };
 

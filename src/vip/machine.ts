@@ -6,8 +6,6 @@ import type { Stage, VipEffect, VipEvent, VipState } from './state.js';
 /** How long an answer to a probe may take on a LAN, and when to ask again a node that still had the address. */
 const probeWait = millis(20);
 const probeAgain = millis(50);
-/** How long to wait for a node that still answers for the address, when no dead-man's switch says how long that can be. */
-const longestPatience = millis(3000);
 /** A link may be down this long before the VIP moves. */
 const linkGrace = millis(1000);
 const removalRetry = millis(200);
@@ -26,7 +24,7 @@ interface Draft {
 
 /**
  * The life of a VIP on this node, from the election's word to what Linux does.
- * Taking it: address, data path, announcements last. Giving it up: no more announcements, address off, data path closed; only
+ * Taking it: asking the LAN (a node that is hung, or cut from the API, may still have the address whatever the election says), address, data path, announcements last. Giving it up: no more announcements, address off, data path closed; only
  * then is the election told that the address is off.
  * @param authority what the election says at `now`
  */
@@ -150,9 +148,7 @@ function advance(draft: Draft, authority: Acting, now: Instant): void {
     case 'off': {
       if (fault !== undefined || authority.kind !== 'proven') return;
       draft.effects.push({ kind: 'address', on: true });
-      if (!authority.probeFirst) return add(draft, authority, now);
-      const patience = plus(now, config.deadManSwitch === 'off' ? longestPatience : config.deadManSwitch);
-      return probe(draft, patience, now);
+      return probe(draft, plus(now, config.patience), now);
     }
     case 'probing':
       if (now < stage.nextAt) return;

@@ -2,6 +2,11 @@ import type { AnnouncementConfig, AnnouncementSchedule } from '../arp/schedule.j
 import { earliest, type Instant, type Millis } from '../time/instant.js';
 
 export interface VipConfig {
+  /**
+   * How long to wait for a node that still answers for the address: as long as a holder that cannot be told otherwise may have
+   * proof. Who answers after that is no vipd, or a broken one, and does not keep the VIP from its clients.
+   */
+  readonly patience: Millis;
   readonly deadManSwitch: Millis | 'off';
   readonly announce: AnnouncementConfig;
 }

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LeaseConfig } from '../../src/lease/state.js';
+import { type Node, type Simulation, simulate } from './simulation.js';
+
+function started(options: { nodes?: number; seed?: number; config?: Partial<LeaseConfig> } = {}): {
+  cluster: Simulation;
+  leader: Node;
+  others: readonly Node[];
+} {
+  const cluster = simulate({ nodes: 3, seed: 7, ...options });
+  cluster.run(2000);
+  const leader = cluster.holders()[0];
+  assert.ok(leader, cluster.transcript.join('\n'));
+  return { cluster, leader, others: cluster.nodes.filter((n) => n !== leader) };
+}
+
+function untilHeldBy(cluster: Simulation, nodes: readonly Node[], within: number): number {
+  const from = cluster.now();
+  for (;;) {
+    if (cluster.holders().some((holder) => nodes.includes(holder))) return cluster.now() - from;
+    assert.ok(cluster.now() - from < within, `nobody within ${within} ms\n${cluster.transcript.join('\n')}`);
+    cluster.run(1);
+  }
+}
+
+test('a free Lease is taken, and one node holds the address', () => {
+  const cluster = simulate({ nodes: 3, seed: 1 });
+  assert.ok(untilHeldBy(cluster, cluster.nodes, 500) < 200);
+  cluster.run(60_000);
+  assert.equal(cluster.holders().length, 1);
+  assert.equal(cluster.lease()?.leaseTransitions, 0);
+});
+
+test('a released Lease is taken at once, by watch', () => {
+  const { cluster, leader, others } = started();
+  cluster.tell(leader, { kind: 'stop' });
+  assert.ok(untilHeldBy(cluster, others, 1000) < 100);
+  assert.ok(cluster.transcript.some((line) => line.endsWith('leader acquired-released')));
+});
+
+test('the Lease is released only when the address is off', () => {
+  const { cluster, leader } = started();
+  cluster.tell(leader, { kind: 'stop' });
+  while (cluster.lease()?.holderIdentity === leader.name) {
+    cluster.run(1);
+    if (cluster.lease()?.holderIdentity !== leader.name) assert.equal(cluster.holders().includes(leader), false);
+  }
+  assert.equal(cluster.lease()?.leaseDurationSeconds === 1 || cluster.lease()?.holderIdentity !== '', true);
+});
+
+test('a killed leader is followed when its Lease expires, and not before', () => {
+  const { cluster, leader, others } = started();
+  cluster.kill(leader);
+  const took = untilHeldBy(cluster, others, 6000);
+  assert.ok(took >= 3900 && took <= 5100, `${took} ms`);
+});
+
+test('a paused leader neither announces nor refreshes after it wakes', () => {
+  const { cluster, leader, others } = started();
+  cluster.pause(leader, 10_000);
+  const pausedAt = cluster.now();
+  untilHeldBy(cluster, others, 8000);
+  cluster.run(15_000);
+  const after = leader.putsAndAnnouncements.filter((at) => at - 1000 > pausedAt);
+  assert.deepEqual(after, []);
+  assert.equal(cluster.holders().length, 1);
+});
+
+test('a short pause costs a proof, not the leadership', () => {
+  const { cluster, leader } = started();
+  cluster.pause(leader, 1500);
+  cluster.run(5000);
+  assert.deepEqual(cluster.holders(), [leader]);
+  assert.ok(cluster.transcript.some((line) => line.endsWith('leader paused')));
+  assert.ok(cluster.transcript.some((line) => line.endsWith('leader renewed')));
+});
+
+test('an API that takes 2 s to answer does not cost the VIP', () => {
+  for (const onApiLoss of ['hold', 'release'] as const) {
+    const { cluster, leader } = started({ config: { onApiLoss } });
+    cluster.latency = [2000, 2000];
+    for (let i = 0; i < 60_000; i += 10) {
+      cluster.run(10);
+      assert.deepEqual(cluster.holders(), [leader], cluster.transcript.join('\n'));
+    }
+  }
+});
+
+test('hold: an API that is gone for everybody takes no VIP away', () => {
+  const { cluster, leader } = started();
+  for (const node of cluster.nodes) node.cutUntil = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 60_000; i += 10) {
+    cluster.run(10);
+    assert.deepEqual(cluster.holders(), [leader]);
+  }
+  assert.ok(cluster.transcript.some((line) => line.endsWith('leader api-loss-hold')));
+  for (const node of cluster.nodes) node.cutUntil = 0;
+  cluster.run(5000);
+  assert.deepEqual(cluster.holders(), [leader]);
+  assert.equal(cluster.lease()?.holderIdentity, leader.name);
+});
+
+test('hold: a leader that alone is cut from the API yields to the next before that one has the address', () => {
+  const { cluster, leader, others } = started();
+  leader.cutUntil = Number.POSITIVE_INFINITY;
+  const took = untilHeldBy(cluster, others, 8000);
+  assert.ok(took <= 5200, `${took} ms`);
+  cluster.run(20_000);
+  assert.equal(cluster.holders().length, 1);
+  assert.notEqual(cluster.holders()[0], leader);
+});
+
+test('release: the address is off before the Lease expires', () => {
+  const { cluster, leader, others } = started({ config: { onApiLoss: 'release' } });
+  leader.cutUntil = Number.POSITIVE_INFINITY;
+  while (cluster.holders().includes(leader)) cluster.run(1);
+  assert.notEqual(leader.lease.config.onApiLoss, 'hold');
+  assert.equal(cluster.lease()?.holderIdentity, leader.name);
+  assert.ok(untilHeldBy(cluster, others, 2000) > 0);
+});
+
+test('a Lease stolen by another client is lost at once and contended for again', () => {
+  const { cluster, leader } = started();
+  const record = cluster.lease();
+  assert.ok(record);
+  cluster.write({ ...record, holderIdentity: 'somebody' });
+  cluster.run(50);
+  assert.deepEqual(cluster.holders(), []);
+  assert.equal(leader.lease.because, 'held-by-other');
+  assert.ok(untilHeldBy(cluster, cluster.nodes, 6000) > 4000);
+});
+
+test('a deleted Lease is made anew, and one node holds the address', () => {
+  const { cluster } = started();
+  cluster.write(undefined);
+  cluster.run(500);
+  assert.equal(cluster.holders().length, 1);
+});
+
+test('a shortened duration is set right at once', () => {
+  const { cluster, leader } = started();
+  const record = cluster.lease();
+  assert.ok(record);
+  cluster.write({ ...record, leaseDurationSeconds: 1 });
+  cluster.run(100);
+  assert.equal(cluster.lease()?.leaseDurationSeconds, 5);
+  assert.deepEqual(cluster.holders(), [leader]);
+});
+
+test('a node that cannot serve gives the VIP to one that can', () => {
+  const { cluster, leader, others } = started();
+  cluster.hear(leader, { kind: 'link', up: false });
+  assert.ok(untilHeldBy(cluster, others, 2000) >= 1000);
+  cluster.hear(leader, { kind: 'link', up: true });
+  cluster.run(10_000);
+  assert.equal(cluster.holders().includes(leader), false);
+});
+
+test('a node that comes back under its own name takes its Lease up again without waiting', () => {
+  const { cluster, leader } = started();
+  cluster.kill(leader);
+  cluster.run(300);
+  cluster.revive(leader);
+  assert.ok(untilHeldBy(cluster, [leader], 500) < 100);
+});
+
+test('whatever happens, the address is never on two nodes, and in the end it is on one', () => {
+  for (let seed = 1; seed <= 150; seed++) {
+    const onApiLoss = seed % 2 === 0 ? 'hold' : 'release';
+    const cluster = simulate({ nodes: 3, seed, config: { onApiLoss } });
+    for (let round = 0; round < 12; round++) {
+      const node = cluster.nodes[Math.floor(cluster.random() * 3)];
+      assert.ok(node);
+      const size = cluster.random();
+      switch (Math.floor(cluster.random() * 8)) {
+        case 0:
+          cluster.pause(node, size * 12_000);
+          break;
+        case 1:
+          cluster.kill(node);
+          break;
+        case 2:
+          if (!node.alive) cluster.revive(node);
+          break;
+        case 3:
+          node.cutUntil = 1000 + cluster.now() + size * 15_000;
+          break;
+        case 4:
+          cluster.latency = [size * 2000, size * 4000];
+          break;
+        case 5:
+          cluster.latency = [2, 10];
+          break;
+        case 6:
+          if (node.alive && cluster.now() >= node.pausedUntil - 1000)
+            cluster.hear(node, { kind: 'link', up: size > 0.5 });
+          break;
+        default: {
+          const record = cluster.lease();
+          cluster.write(
+            size < 0.3 || record === undefined ? undefined : { ...record, holderIdentity: size < 0.6 ? '' : 'x' },
+          );
+        }
+      }
+      cluster.run(cluster.random() * 8000);
+    }
+    cluster.latency = [2, 10];
+    for (const node of cluster.nodes) {
+      node.cutUntil = 0;
+      if (!node.alive) cluster.revive(node);
+      else if (cluster.now() + 1000 >= node.pausedUntil) cluster.hear(node, { kind: 'link', up: true });
+    }
+    cluster.run(25_000);
+    for (const node of cluster.nodes) cluster.hear(node, { kind: 'link', up: true });
+    cluster.run(10_000);
+    assert.equal(cluster.holders().length, 1, `seed ${seed}\n${cluster.transcript.join('\n')}`);
+  }
+});
