@@ -1,0 +1,65 @@
+import type { Settings, VipSettings } from './config/settings.js';
+import { MissingPrivilege } from './kernel/missing-privilege.js';
+import type { Capabilities, Link, Network } from './kernel/ports.js';
+import { formatCidr } from './net/cidr.js';
+import { familyOf } from './net/ip.js';
+import type { Log } from './telemetry/log.js';
+import { chooseInterface } from './vip/interface.js';
+import { findLeftovers } from './vip/leftovers.js';
+
+/** Throws MissingPrivilege for the first capability that the settings need and this process lacks. */
+export function requireCapabilities(capabilities: Capabilities, settings: Settings): void {
+  const effective = capabilities.effective();
+  const lowPorts = settings.vips
+    .filter((vip) => vip.loadBalancer.mode !== 'off' && vip.loadBalancer.backends.from === 'static')
+    .flatMap((vip) => vip.loadBalancer.ports)
+    .concat(settings.metrics.listen?.port ?? [])
+    .filter((port) => port > 0 && port < 1024);
+  const needed = [
+    ['NET_ADMIN', 'put the VIP on an interface'],
+    ['NET_RAW', 'announce the VIP by ARP'],
+    ...(lowPorts.length > 0 ? [['NET_BIND_SERVICE', `listen on port ${lowPorts[0]}`] as const] : []),
+  ] as const;
+  for (const [capability, purpose] of needed) {
+    if (!effective.has(capability)) throw new MissingPrivilege(capability, purpose);
+  }
+}
+
+/** Removes what an earlier life left on this host. Throws when a VIP is this host's own address. */
+export async function removeLeftovers(network: Network, vips: readonly VipSettings[], log: Log): Promise<void> {
+  const cidrs = vips.flatMap((vip) => vip.addresses);
+  const leftovers = findLeftovers(await network.addresses(), cidrs);
+  const own = leftovers.own[0];
+  if (own !== undefined) {
+    const links = await network.links();
+    const name = links.find((l) => l.index === own.link)?.name ?? own.link;
+    throw new Error(
+      `vips: ${own.ip} is this host's own address (${formatCidr(own)} on ${name}); ` +
+        'take it off, or choose an address that no host has',
+    );
+  }
+  for (const { address, because } of leftovers.remove) {
+    await network.removeAddress(address);
+    log.warn('leftover removed', { address: formatCidr(address), because });
+  }
+}
+
+/** The interface of every VIP, by the VIP's name. Throws one sentence when there is none for one of them. */
+export async function findVipLinks(
+  network: Network,
+  vips: readonly VipSettings[],
+  log: Log,
+): Promise<ReadonlyMap<string, Link>> {
+  const [links, addresses] = await Promise.all([network.links(), network.addresses()]);
+  const chosen = new Map<string, Link>();
+  for (const vip of vips) {
+    const first = vip.addresses[0];
+    if (first === undefined) throw new Error(`vips: ${vip.name} has no address`);
+    const defaultRouteLink = await network.defaultRouteLink(familyOf(first.ip));
+    const choice = chooseInterface({ links, addresses, defaultRouteLink }, first, vip.interface);
+    if (!choice.ok) throw new Error(`vips: ${vip.name}: ${choice.message} (--interface, VIPD_INTERFACE)`);
+    log.info('interface', { vip: vip.name, interface: choice.link.name, because: choice.because });
+    chosen.set(vip.name, choice.link);
+  }
+  return chosen;
+}

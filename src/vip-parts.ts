@@ -1,0 +1,234 @@
+import { randomInt } from 'node:crypto';
+import type { VipSettings } from './config/settings.js';
+import type { ArpSockets, Link, Network, NetworkChange, Relay } from './kernel/ports.js';
+import type { KubernetesClient } from './kubernetes/client.js';
+import { createLeaseApi } from './kubernetes/lease-api.js';
+import { createNodeApi } from './kubernetes/node-api.js';
+import { createLeaseElection } from './lease/driver.js';
+import { type Family, familyOf, type Ip, parseIp } from './net/ip.js';
+import type { ControlPlaneNode } from './nodes/node.js';
+import { createProxyDriver, type ProxyDriver, type Source } from './proxy/driver.js';
+import { createHealthChecks } from './proxy/health-driver.js';
+import type { Backend } from './proxy/pool.js';
+import { createTcpProber } from './proxy/prober.js';
+import type { RedirectShare } from './proxy/redirect-shares.js';
+import type { Log } from './telemetry/log.js';
+import type { Metrics, VipReading } from './telemetry/metrics.js';
+import type { Clock } from './time/clock.js';
+import { millis } from './time/instant.js';
+import type { Seed } from './time/random.js';
+import { createAlways } from './vip/always.js';
+import type { DataPath } from './vip/data-path.js';
+import { createVipDriver, type VipDriver } from './vip/driver.js';
+import type { Election } from './vip/election.js';
+import { isHeld } from './vip/state.js';
+import type { LoadBalancerStatus, VipStatus } from './vip/status.js';
+
+/** What the VIPs of a daemon share. */
+export interface Shared {
+  readonly node: string;
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly arp: ArpSockets;
+  readonly relay: Relay;
+  readonly share: () => RedirectShare;
+  readonly kubernetes: () => KubernetesClient;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** A VIP with all its parts. */
+export interface Vip {
+  start(): void;
+  network(change: NetworkChange): void;
+  stop(): Promise<void>;
+  reading(): VipReading;
+  /** Why this node could not serve the VIP if it had to. */
+  troubles(): readonly string[];
+}
+
+/** How long beyond a Lease a holder is waited for that still answers for the address. */
+const patienceMargin = 500;
+const offStatus: LoadBalancerStatus = { mode: 'off', because: 'configured', ports: [], backends: [] };
+const noDataPath: DataPath = { open: async () => {}, reset() {}, close: async () => {} };
+
+/** Builds the parts of one VIP and hands each its ports. Nothing is contended for before `start`. */
+export function createVip(settings: VipSettings, link: Link, shared: Shared): Vip {
+  const { clock, metrics } = shared;
+  const log = logFor(shared.log, settings.name);
+  const { election, leaseAge } = createElection(settings, shared, log);
+  const balancer = settings.loadBalancer.mode === 'off' ? undefined : createBalancer(settings, shared, log);
+  const driver: VipDriver = createVipDriver({
+    name: settings.name,
+    addresses: settings.addresses,
+    link,
+    config: {
+      deadManSwitch: settings.deadManSwitch,
+      announce: settings.announce,
+      patience: millis(settings.election.lease.duration + patienceMargin),
+    },
+    election,
+    network: shared.network,
+    arp: shared.arp,
+    dataPath: balancer?.proxy ?? noDataPath,
+    clock,
+    log,
+    observer: {
+      announced: (form) => metrics.announced(settings.name, form),
+      conflict: () => metrics.conflictSeen(settings.name),
+      takeover: (took) => metrics.tookOver(settings.name, took / 1000),
+    },
+  });
+
+  function status(): VipStatus {
+    const { leadership, state, since, link: current } = driver.view();
+    return {
+      name: settings.name,
+      addresses: settings.addresses.map((address) => address.ip),
+      interface: current.name,
+      role: state.fault === undefined ? leadership.role : 'fault',
+      leader: leadership.leader,
+      since: since.toISOString(),
+      because: state.fault ?? leadership.because,
+      held: isHeld(state),
+      loadBalancer: balancer?.proxy.status() ?? offStatus,
+    };
+  }
+
+  return {
+    start() {
+      balancer?.start();
+      driver.start();
+    },
+    network: (change) => driver.network(change),
+    async stop() {
+      await driver.stop();
+      balancer?.stop();
+    },
+    reading() {
+      const { lease, type } = settings.election;
+      return {
+        status: status(),
+        lease: type === 'lease' ? { name: lease.name, ageSeconds: leaseAge() } : undefined,
+        relay: balancer === undefined ? [] : [balancer.proxy.stats()],
+      };
+    },
+    troubles() {
+      const { role, because, loadBalancer } = status();
+      const troubles: string[] = [];
+      if (role === 'fault' || because === 'waiting-for-api' || because === 'starting') {
+        troubles.push(`VIP ${settings.name}: ${because}`);
+      }
+      if (loadBalancer.mode !== 'off' && !loadBalancer.backends.some((backend) => backend.state === 'up')) {
+        troubles.push(`VIP ${settings.name}: no backend is up`);
+      }
+      return troubles;
+    },
+  };
+}
+
+function createElection(
+  settings: VipSettings,
+  { node, clock, metrics, kubernetes }: Shared,
+  log: Log,
+): { election: Election; leaseAge: () => number | undefined } {
+  if (settings.election.type === 'none') return { election: createAlways(node), leaseAge: () => undefined };
+  const { namespace, name, duration, renewDeadline, retryPeriod } = settings.election.lease;
+  const election = createLeaseElection({
+    api: createLeaseApi(kubernetes(), { namespace, name }, clock),
+    clock,
+    config: { identity: node, duration, renewDeadline, retryPeriod, onApiLoss: settings.election.onApiLoss },
+    seed: randomInt(2 ** 31) as Seed,
+    log,
+    observer: {
+      request(purpose, result, took) {
+        metrics.apiAnswered(purpose, result);
+        if (purpose === 'renew' && result === 'ok') metrics.leaseRenewed(name, took / 1000);
+      },
+      transition: () => metrics.leaderChanged(name),
+    },
+  });
+  const leaseAge = () => {
+    const { known } = election.state();
+    return typeof known === 'object' ? (clock.now() - known.since) / 1000 : undefined;
+  };
+  return { election, leaseAge };
+}
+
+function createBalancer(
+  settings: VipSettings,
+  shared: Shared,
+  log: Log,
+): { readonly proxy: ProxyDriver; start(): void; stop(): void } {
+  const { clock, metrics, relay } = shared;
+  const { loadBalancer } = settings;
+  const { backends } = loadBalancer;
+  const ips = settings.addresses.map((address) => address.ip);
+  const checks = createHealthChecks({
+    config: loadBalancer.healthCheck,
+    probe: createTcpProber(clock),
+    clock,
+    log,
+    onChange: (backend, up) => proxy.backendTurned(backend, up),
+    onCheck: (backend, _result, took) => metrics.checked(settings.name, backend.name, took / 1000),
+  });
+  const proxy = createProxyDriver({
+    config: {
+      ips,
+      ports: loadBalancer.ports,
+      entry: backends.from === 'nodes' ? 'redirect' : 'listen',
+      connectTimeout: loadBalancer.connectTimeout,
+      whenBackendDown: loadBalancer.whenBackendDown,
+    },
+    relay,
+    redirects: shared.share(),
+    checks,
+    log,
+  });
+  let watch: Disposable | undefined;
+  return {
+    proxy,
+    start() {
+      if (backends.from === 'static') {
+        proxy.setSources(
+          backends.servers.map((server) => ({ ...server, ready: true })),
+          undefined,
+        );
+      } else {
+        watch = watchNodes(proxy, backends.port, familyOf(ips[0] as Ip), shared, log);
+      }
+    },
+    stop() {
+      watch?.[Symbol.dispose]();
+      proxy[Symbol.dispose]();
+    },
+  };
+}
+
+function watchNodes(proxy: ProxyDriver, port: number, family: Family, shared: Shared, log: Log): Disposable {
+  const loopback = parseIp(family === 4 ? '127.0.0.1' : '::1') as Ip;
+  const local: Backend = { name: shared.node, ip: loopback, port };
+  // Until the API says which nodes there are, this node's own API server is what there is.
+  proxy.setSources([], local);
+  return createNodeApi(shared.kubernetes(), shared.clock).watch((event) => {
+    if (event.kind === 'nodes') proxy.setSources(sourcesOf(event.nodes, port, family), local);
+    else log.debug('node watch interrupted', { because: event.refusal, detail: event.detail });
+  });
+}
+
+/** The nodes with an InternalIP of the VIP's family; a node's first one counts. */
+function sourcesOf(nodes: readonly ControlPlaneNode[], port: number, family: Family): readonly Source[] {
+  return nodes.flatMap(({ name, internalIps, ready }) => {
+    const ip = internalIps.find((address) => familyOf(address) === family);
+    return ip === undefined ? [] : [{ name, ip, port, ready }];
+  });
+}
+
+function logFor(log: Log, vip: string): Log {
+  return {
+    debug: (message, fields) => log.debug(message, { vip, ...fields }),
+    info: (message, fields) => log.info(message, { vip, ...fields }),
+    warn: (message, fields) => log.warn(message, { vip, ...fields }),
+    error: (message, fields) => log.error(message, { vip, ...fields }),
+  };
+}
