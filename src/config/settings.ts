@@ -5,15 +5,17 @@ import type { Millis } from '../time/instant.js';
 /** The whole effective configuration, read and checked. The file's keys have these names; docs/configuration.md explains them. */
 export interface Settings {
   readonly node: { readonly name: string };
+  /** `undefined`: /etc/kubernetes/admin.conf if it exists, else the pod's service account. */
   readonly kubernetes: { readonly kubeconfig: string | undefined };
   readonly vips: readonly VipSettings[];
   /** `undefined` when off. An empty host means every address. */
   readonly metrics: { readonly listen: ListenAddress | undefined };
   readonly admin: { readonly socket: string };
-  readonly log: { readonly level: LogLevel; readonly format: 'json' | 'text' };
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFormat = 'json' | 'text';
 
 export interface ListenAddress {
   readonly host: string;

@@ -1,0 +1,55 @@
+import { type Entries, valuesOf } from './entry.js';
+import type { globalSettings, ValuesOf, vipSettings } from './schema.js';
+import type { Settings, VipSettings } from './settings.js';
+
+/** Only for entries without a problem: then every value that the table promises is there. */
+export function toSettings(global: Entries, vips: readonly Entries[]): Settings {
+  const value = valuesOf<typeof globalSettings>(global) as ValuesOf<typeof globalSettings>;
+  return {
+    node: { name: value['node.name'] ?? '' },
+    kubernetes: { kubeconfig: value['kubernetes.kubeconfig'] },
+    vips: vips.map((entries) => toVipSettings(valuesOf<typeof vipSettings>(entries) as ValuesOf<typeof vipSettings>)),
+    metrics: { listen: value['metrics.listen'] },
+    admin: { socket: value['admin.socket'] },
+    log: { level: value['log.level'], format: value['log.format'] },
+  };
+}
+
+function toVipSettings(value: ValuesOf<typeof vipSettings>): VipSettings {
+  return {
+    name: value.name ?? '',
+    addresses: value.addresses ?? [],
+    interface: value.interface,
+    election: {
+      type: value['election.type'],
+      lease: {
+        namespace: value['election.lease.namespace'],
+        name: value['election.lease.name'],
+        duration: value['election.lease.duration'],
+        renewDeadline: value['election.lease.renewDeadline'],
+        retryPeriod: value['election.lease.retryPeriod'],
+      },
+      onApiLoss: value['election.onApiLoss'],
+    },
+    announce: { burst: value['announce.burst'], interval: value['announce.interval'] },
+    deadManSwitch: value.deadManSwitch,
+    loadBalancer: {
+      mode: value['loadBalancer.mode'],
+      ports: value['loadBalancer.ports'],
+      scheduler: value['loadBalancer.scheduler'],
+      backends:
+        value['loadBalancer.backends.from'] === 'nodes'
+          ? { from: 'nodes', port: value['loadBalancer.backends.port'] ?? 0 }
+          : { from: 'static', servers: value['loadBalancer.backends.servers'] ?? [] },
+      healthCheck: {
+        type: value['loadBalancer.healthCheck.type'],
+        interval: value['loadBalancer.healthCheck.interval'],
+        timeout: value['loadBalancer.healthCheck.timeout'],
+        fall: value['loadBalancer.healthCheck.fall'],
+        rise: value['loadBalancer.healthCheck.rise'],
+      },
+      connectTimeout: value['loadBalancer.connectTimeout'],
+      whenBackendDown: value['loadBalancer.whenBackendDown'],
+    },
+  };
+}

@@ -1,0 +1,122 @@
+import { formatCidr } from '../net/cidr.js';
+import type { Ip } from '../net/ip.js';
+import { shown } from './kinds.js';
+import type { ValuesOf, vipSettings } from './schema.js';
+
+type VipValues = Partial<ValuesOf<typeof vipSettings>>;
+type VipPath = keyof typeof vipSettings;
+
+/** Says what is wrong with a setting; `related` are the other settings that the sentence is about. */
+type Refuse = (path: VipPath, message: string, ...related: VipPath[]) => void;
+
+/**
+ * What settings must be to each other, within a VIP and between VIPs. A value that was refused is absent, and the rules that need
+ * it are passed over.
+ */
+export function checkVips(
+  vips: readonly VipValues[],
+  refuse: (index: number, path: VipPath, message: string, related: readonly VipPath[]) => void,
+): void {
+  vips.forEach((vip, index) => {
+    const refuseHere: Refuse = (path, message, ...related) => refuse(index, path, message, related);
+    if (vip['election.type'] === 'lease') checkLease(vip, refuseHere);
+    if (vip['loadBalancer.mode'] !== 'off') checkBackends(vip, refuseHere);
+  });
+  checkDistinct(vips, (index, path, message) => refuse(index, path, message, []));
+}
+
+/** What must differ between VIPs; whatever the first has, the later one is refused. */
+function checkDistinct(
+  vips: readonly VipValues[],
+  refuse: (index: number, path: VipPath, message: string) => void,
+): void {
+  const names = new Map<string, number>();
+  const addresses = new Map<Ip, number>();
+  const leases = new Map<string, number>();
+  vips.forEach((vip, index) => {
+    const isTaken = <K>(seen: Map<K, number>, key: K): number | undefined => {
+      const earlier = seen.get(key);
+      if (earlier === undefined) seen.set(key, index);
+      return earlier;
+    };
+    if (vip.name !== undefined) {
+      const earlier = isTaken(names, vip.name);
+      if (earlier !== undefined)
+        refuse(index, 'name', `vips[${earlier}] is also called ${shown(vip.name)}; give each VIP its own name`);
+    }
+    for (const address of vip.addresses ?? []) {
+      const earlier = isTaken(addresses, address.ip);
+      if (earlier !== undefined) {
+        const who = earlier === index ? 'given twice' : `also an address of vips[${earlier}]`;
+        refuse(index, 'addresses', `${formatCidr(address)} is ${who}; give each address once`);
+      }
+    }
+    const lease = vip['election.lease.name'];
+    if (vip['election.type'] !== 'lease' || lease === undefined) return;
+    const earlier = isTaken(leases, `${vip['election.lease.namespace']}/${lease}`);
+    if (earlier !== undefined) {
+      refuse(
+        index,
+        'election.lease.name',
+        `vips[${earlier}] has the Lease ${lease} already; give each VIP its own Lease`,
+      );
+    }
+  });
+}
+
+/**
+ * client-go's rules for the three times (leaderelection.go, NewLeaderElector: JitterFactor 1.2), and that a dead leader's address
+ * is gone before another node may take the Lease.
+ */
+function checkLease(vip: VipValues, refuse: Refuse): void {
+  const duration = vip['election.lease.duration'];
+  const renewDeadline = vip['election.lease.renewDeadline'];
+  const retryPeriod = vip['election.lease.retryPeriod'];
+  const deadManSwitch = vip.deadManSwitch;
+  if (renewDeadline !== undefined && duration !== undefined && renewDeadline >= duration) {
+    refuse(
+      'election.lease.renewDeadline',
+      `${text(renewDeadline)} is not less than the lease duration, ${text(duration)}; shorten it or lengthen election.lease.duration`,
+      'election.lease.duration',
+    );
+  }
+  if (retryPeriod !== undefined && renewDeadline !== undefined && retryPeriod * 1.2 >= renewDeadline) {
+    refuse(
+      'election.lease.retryPeriod',
+      `1.2 times ${text(retryPeriod)} is not less than the renew deadline, ${text(renewDeadline)}; shorten it or lengthen election.lease.renewDeadline`,
+      'election.lease.renewDeadline',
+    );
+  }
+  if (duration === undefined || retryPeriod === undefined || deadManSwitch === undefined || deadManSwitch === 'off')
+    return;
+  const longest = Math.max(0, duration - retryPeriod);
+  if (deadManSwitch > longest) {
+    refuse(
+      'deadManSwitch',
+      `${text(deadManSwitch)} is more than the lease duration less the retry period, ${text(longest)}: a dead leader could keep the address after another took it; shorten it or lengthen election.lease.duration`,
+      'election.lease.duration',
+      'election.lease.retryPeriod',
+    );
+  }
+}
+
+function text(duration: number): string {
+  return duration % 1000 === 0 ? `${duration / 1000}s` : `${duration}ms`;
+}
+
+function checkBackends(vip: VipValues, refuse: Refuse): void {
+  const from = vip['loadBalancer.backends.from'];
+  const servers = vip['loadBalancer.backends.servers'];
+  if (from === 'nodes' && servers !== undefined) {
+    refuse(
+      'loadBalancer.backends.servers',
+      'servers are given, but the backends come from nodes; set loadBalancer.backends.from to static, or remove them',
+    );
+  }
+  if (from === 'static' && servers === undefined) {
+    refuse('loadBalancer.backends.servers', 'no servers are given; list each as { name, address: "ip:port" }');
+  }
+  if (from === 'static' && vip['loadBalancer.backends.port'] !== undefined) {
+    refuse('loadBalancer.backends.port', 'each static server has its own port; remove this one');
+  }
+}

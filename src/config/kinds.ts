@@ -1,0 +1,317 @@
+import * as z from 'zod/mini';
+import { type Cidr, parseCidr } from '../net/cidr.js';
+import { familyOf, ipBytes, parseIp } from '../net/ip.js';
+import { type Millis, millis } from '../time/instant.js';
+import type { ListenAddress, ServerSettings } from './settings.js';
+
+/** A kind of value: how it is called, how it is checked and read, and how a flag or the environment writes it. */
+export interface Kind<T> {
+  /** For the documentation: `duration`, `port list`, `tcp`. */
+  readonly words: string;
+  readonly schema: z.ZodMiniType<T>;
+  /** A flag given several times is one longer list. */
+  readonly isList: boolean;
+  /** What the file would hold for this text of a flag or an environment variable. */
+  fromText(text: string): unknown;
+}
+
+/** What is wrong with a text, and the mend. */
+class Wrong {
+  readonly message: string;
+  constructor(message: string) {
+    this.message = message;
+  }
+}
+
+/** No timer of Node lasts longer than 24 days; nothing here sensibly lasts longer than one. */
+const longestDuration = 24 * 3600_000;
+const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3600_000 };
+
+interface DurationBounds {
+  readonly min?: string;
+  readonly wholeSeconds?: boolean;
+}
+
+/** `5s`, `300ms`, `1m`, `1.5s`: never a plain number. At most a day, at least `min` (1ms if not given). */
+export function duration(bounds: DurationBounds = {}): Kind<Millis> {
+  return scalar('duration', (text) => readDuration(text, bounds), durationNeedsUnit);
+}
+
+/** A duration, or the word `off`. */
+export function durationOrOff(bounds: DurationBounds): Kind<Millis | 'off'> {
+  return scalar('duration or `off`', (text) => (text === 'off' ? text : readDuration(text, bounds)), durationNeedsUnit);
+}
+
+/** A whole number from `min` to `max`. */
+export function count(min: number, max: number): Kind<number> {
+  const error = wrong(
+    (input) => `${shown(input)} is not a whole number from ${min} to ${max}; write one, such as ${min}`,
+  );
+  return {
+    words: `number, ${min} to ${max}`,
+    schema: z.int({ error }).check(z.minimum(min, { error }), z.maximum(max, { error })),
+    isList: false,
+    fromText: numberFromText,
+  };
+}
+
+/** One of the words; `later` has the words that a later version knows, each with the sentence that refuses it. */
+export function choice<const T extends string>(
+  values: readonly T[],
+  later: Readonly<Record<string, string>> = {},
+): Kind<T> {
+  const listed = values.join(', ');
+  const error = wrong((input) => {
+    const sentence = typeof input === 'string' && Object.hasOwn(later, input) ? later[input] : undefined;
+    return sentence ?? `${shown(input)} is not known; write ${values.length === 1 ? listed : `one of ${listed}`}`;
+  });
+  return {
+    words: values.map((value) => `\`${value}\``).join(', '),
+    schema: z.enum(values, { error }) as unknown as z.ZodMiniType<T>,
+    isList: false,
+    fromText: (text) => text,
+  };
+}
+
+/** RFC 1123 label: at most 63 of a-z, 0-9 and `-`, which neither begins nor ends it. */
+export const dnsLabel: Kind<string> = scalar('name', (text) =>
+  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)
+    ? text
+    : new Wrong(`${shown(text)} is not a DNS label; use at most 63 lower-case letters, digits and inner hyphens`),
+);
+
+/** RFC 1123 subdomain, as Kubernetes wants the names of nodes and Leases: labels joined by dots, at most 253 characters. */
+export const dnsSubdomain: Kind<string> = scalar('name', (text) => {
+  if (text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)) return text;
+  const mend =
+    text.toLowerCase() !== text
+      ? `write ${shown(text.toLowerCase())}`
+      : 'use lower-case letters, digits, inner hyphens and dots';
+  return new Wrong(`${shown(text)} is not a name as Kubernetes wants it (RFC 1123); ${mend}`);
+});
+
+/** IFNAMSIZ is 16 with the final zero; dev_valid_name() in net/core/dev.c. */
+export const interfaceName: Kind<string> = scalar('interface', (text) =>
+  /^[^\s/:]{1,15}$/.test(text) && text !== '.' && text !== '..'
+    ? text
+    : new Wrong(`${shown(text)} cannot be an interface; write the name that \`ip link\` shows, such as eth0`),
+);
+
+export const filePath: Kind<string> = scalar('path', (text) =>
+  text !== '' && !text.includes('\0') ? text : new Wrong(`${shown(text)} is not a path; write the name of a file`),
+);
+
+/** sockaddr_un.sun_path has room for 107 bytes and the final zero (unix(7)). */
+export const socketPath: Kind<string> = scalar('absolute path', (text) => {
+  if (!text.startsWith('/') || text.includes('\0')) {
+    return new Wrong(`${shown(text)} is not an absolute path; write one, such as /run/vipd/vipd.sock`);
+  }
+  if (new TextEncoder().encode(text).length > 107)
+    return new Wrong('the path is longer than the 107 bytes a socket may have; use a shorter one');
+  return text;
+});
+
+/** `:2112` (every address), `127.0.0.1:2112`, `[::1]:2112`, or `off`, which reads as undefined. */
+export const listenAddress: Kind<ListenAddress | undefined> = scalar('`host:port`, `:port` or `off`', (text) => {
+  if (text === 'off') return undefined;
+  const [, bracketed, plain = '', digits = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  const isHost = bracketed === undefined ? host === '' || isFamily(host, 4) : isFamily(host, 6);
+  if (digits === '' || !isHost || port < 1 || port > 65535) {
+    return new Wrong(`${shown(text)} is not an address to listen on; write :2112, 127.0.0.1:2112 or off`);
+  }
+  return { host, port };
+});
+
+/** IPv4 addresses with an optional prefix; every one must be fit to be a virtual IP. */
+export const vipAddresses: Kind<readonly Cidr[]> = list(
+  scalar('address', readVipAddress),
+  'list of IPv4 addresses, each with an optional `/prefix`',
+  'write a list, such as [192.168.1.100]',
+);
+
+const port = count(1, 65535);
+
+export const ports: Kind<readonly number[]> = list(
+  port,
+  'list of ports',
+  'write a list, such as [6443]',
+  (value, earlier) => (earlier.includes(value) ? `port ${value} is given twice; name each port once` : undefined),
+);
+
+export { port };
+
+const serverAddress = scalar('address', readEndpoint);
+
+/** `{ name, address }` in the file; `name=ip:port` in a flag or the environment. */
+export const servers: Kind<readonly ServerSettings[]> = list(
+  {
+    words: 'server',
+    schema: z.pipe(
+      z.strictObject(
+        { name: dnsSubdomain.schema, address: serverAddress.schema },
+        {
+          error: (issue) =>
+            issue.code === 'unrecognized_keys'
+              ? `a server has the keys name and address, not ${(issue.keys ?? []).map(shown).join(', ')}; remove it`
+              : `${shown(issue.input)} is not a server; write { name: cp1, address: "192.168.1.101:6443" }`,
+        },
+      ),
+      z.transform(({ name, address }) => ({ name, ...address })),
+    ),
+    isList: false,
+    fromText(text) {
+      const equals = text.indexOf('=');
+      return equals < 0 ? text : { name: text.slice(0, equals), address: text.slice(equals + 1) };
+    },
+  },
+  'list of `{ name, address: "ip:port" }`; as text `name=ip:port,…`',
+  'write a list of { name, address }',
+  (server, earlier) =>
+    earlier.some((other) => other.name === server.name)
+      ? `the name ${shown(server.name)} is given to two servers; give each its own`
+      : undefined,
+);
+
+/** How a value is shown in a sentence: short, on one line, whatever it is. */
+export function shown(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  if (typeof value !== 'string') return String(value);
+  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+}
+
+function scalar<T>(
+  words: string,
+  read: (text: string) => T | Wrong,
+  notText: (input: unknown) => string = (input) =>
+    input === undefined
+      ? 'it is missing; write it'
+      : `${shown(input)} is not a text; write it as one, in quotes if need be`,
+): Kind<T> {
+  return {
+    words,
+    schema: z.pipe(
+      z.string({ error: wrong(notText) }),
+      z.transform((text, context) => {
+        const value = read(text);
+        if (!(value instanceof Wrong)) return value;
+        context.issues.push({ code: 'custom', message: value.message, input: text });
+        return z.NEVER;
+      }),
+    ),
+    isList: false,
+    fromText: (text) => text,
+  };
+}
+
+function list<T>(
+  item: Kind<T>,
+  words: string,
+  mend: string,
+  refuse: (value: T, earlier: readonly T[]) => string | undefined = () => undefined,
+): Kind<readonly T[]> {
+  const error = wrong((input) => `${shown(input)} is not a list; ${mend}`);
+  const schema = z.array(item.schema, { error }).check(
+    z.minLength(1, { error: `the list is empty; ${mend}` }),
+    z.superRefine((values, context) => {
+      values.forEach((value, index) => {
+        const message = refuse(value, values.slice(0, index));
+        if (message !== undefined) context.addIssue({ code: 'custom', message, path: [index] });
+      });
+    }),
+  );
+  return {
+    words,
+    schema,
+    isList: true,
+    fromText: (text) => text.split(',').map((part) => item.fromText(part.trim())),
+  };
+}
+
+function wrong(message: (input: unknown) => string) {
+  return (issue: { readonly input?: unknown }) => message(issue.input);
+}
+
+function numberFromText(text: string): unknown {
+  return /^-?\d{1,15}(\.\d+)?$/.test(text) ? Number(text) : text;
+}
+
+function durationNeedsUnit(input: unknown): string {
+  return typeof input === 'number'
+    ? `${input} has no unit; write ${input}s for seconds or ${input}ms for milliseconds`
+    : `${shown(input)} is not a duration; write a number with its unit, such as 5s, 300ms or 1m`;
+}
+
+function readDuration(text: string, bounds: DurationBounds): Millis | Wrong {
+  const value = durationMillis(text);
+  if (value === undefined) {
+    return new Wrong(durationNeedsUnit(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text));
+  }
+  const min = bounds.min ?? '1ms';
+  if (value < (durationMillis(min) ?? 0)) return new Wrong(`${text} is too short; write at least ${min}`);
+  if (value > longestDuration) return new Wrong(`${text} is too long; write at most 24h`);
+  if (bounds.wholeSeconds === true && value % 1000 !== 0) {
+    return new Wrong(`${text} is not a number of whole seconds; write ${Math.ceil(value / 1000)}s`);
+  }
+  return value;
+}
+
+function durationMillis(text: string): Millis | undefined {
+  const [, digits, unit = ''] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(text) ?? [];
+  return digits === undefined ? undefined : millis(Math.round(Number(digits) * (unitMillis[unit] ?? 1)));
+}
+
+function isFamily(text: string, family: 4 | 6): boolean {
+  const ip = parseIp(text);
+  return ip !== undefined && familyOf(ip) === family;
+}
+
+function readVipAddress(text: string): Cidr | Wrong {
+  const cidr = parseCidr(text);
+  if (cidr === undefined) return new Wrong(notAnAddress(text, 'VIP', '192.168.1.100'));
+  if (familyOf(cidr.ip) === 6)
+    return new Wrong(`${text} is IPv6, which this version does not serve as a VIP; write an IPv4 address`);
+  const what = unfit(cidr);
+  return what === undefined
+    ? cidr
+    : new Wrong(`${text} is ${what}, which cannot be a virtual IP; write a free address of the nodes' subnet`);
+}
+
+/** Why no host can have the address (RFC 1122 section 3.2.1.3, RFC 1112 section 4, RFC 3021 for /31). */
+function unfit({ ip, prefixLength }: Cidr): string | undefined {
+  const bytes = ipBytes(ip);
+  const first = bytes[0] ?? 0;
+  if (first === 0) return 'unspecified';
+  if (first === 127) return 'a loopback address';
+  if (first >= 224 && first < 240) return 'a multicast address';
+  if (bytes.every((byte) => byte === 255)) return 'the broadcast address';
+  if (prefixLength >= 31) return undefined;
+  const host = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) & (2 ** (32 - prefixLength) - 1);
+  if (host >>> 0 === 2 ** (32 - prefixLength) - 1) return `the broadcast address of its /${prefixLength} network`;
+  return host === 0 ? `the network address of its /${prefixLength} network` : undefined;
+}
+
+function readEndpoint(text: string): Pick<ServerSettings, 'ip' | 'port'> | Wrong {
+  const colon = text.lastIndexOf(':');
+  const digits = text.slice(colon + 1);
+  const ip = parseIp(text.slice(0, Math.max(0, colon)));
+  const number = Number(digits);
+  if (ip !== undefined && familyOf(ip) === 4 && /^\d{1,5}$/.test(digits) && number >= 1 && number <= 65535) {
+    return { ip, port: number };
+  }
+  if (text.startsWith('[') || parseIp(text)?.includes(':') === true) {
+    return new Wrong(`${shown(text)} is IPv6, which this version does not serve; write an IPv4 address with its port`);
+  }
+  if (colon < 0)
+    return new Wrong(`${shown(text)} has no port; write the address with its port, such as 192.168.1.101:6443`);
+  return new Wrong(notAnAddress(text, 'backend', '192.168.1.101:6443'));
+}
+
+function notAnAddress(text: string, what: string, example: string): string {
+  return /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d+)?$/i.test(text) && /[g-z]/i.test(text)
+    ? `${shown(text)} is a DNS name, which this version does not resolve for a ${what}; write its IPv4 address`
+    : `${shown(text)} is not an IPv4 address; write one, such as ${example}`;
+}

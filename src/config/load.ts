@@ -1,0 +1,241 @@
+import { readFile } from 'node:fs/promises';
+import { toSettings } from './assemble.js';
+import { checkVips } from './checks.js';
+import { type Entries, type Entry, type Origin, valuesOf } from './entry.js';
+import { type Environment, unknownVariables, variable } from './environment.js';
+import type { ConfigFile } from './file.js';
+import {
+  configFlag,
+  environmentName,
+  globalSettings,
+  type Setting,
+  type SettingsTable,
+  vipSettings,
+} from './schema.js';
+import { type FileValues, type Path, sortFileValues } from './sections.js';
+import type { Settings } from './settings.js';
+
+/** What settings are read from. */
+export interface Sources {
+  /** Flags by name without the dashes, `config` (the file) among them. */
+  readonly flags: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly environment: Environment;
+  readonly hostname: string;
+}
+
+/** The settings in force with their origins, in the order of the table. */
+export interface Effective {
+  readonly global: Entries;
+  readonly vips: readonly Entries[];
+}
+
+export type Loaded =
+  | { readonly ok: true; readonly settings: Settings; readonly effective: Effective }
+  /** Each problem is one line: where, which setting by its three names, what is wrong, the mend. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/**
+ * Reads file, environment and flags; a flag wins over the environment, that over the file, that over the default. The flags and the
+ * environment of a VIP's settings are those of the first VIP. Everything that is wrong is reported at once. Never throws.
+ */
+export async function loadSettings(sources: Sources): Promise<Loaded> {
+  const reader = await Reader.open(sources);
+  if (reader.problems.length > 0 && reader.file === undefined) return { ok: false, problems: reader.problems };
+  const global = reader.settle(globalSettings, [], reader.values.global, {
+    'node.name': sources.hostname.toLowerCase(),
+  });
+  const vips = [...(reader.values.vips.length > 0 ? reader.values.vips : [new Map()])].map((values, index) => {
+    const entries = reader.settle(vipSettings, ['vips', index], values, index === 0 ? { name: 'api' } : {});
+    return deriveBackendsPort(entries);
+  });
+  reader.problems.push(...unknownVariables(sources.environment));
+  const values = vips.map((entries) => valuesOf<typeof vipSettings>(entries));
+  checkVips(values, (index, path, message, related) => {
+    const entries = vips[index] ?? new Map<string, Entry>();
+    const entry = entries.get(path);
+    const isRefusedAlready = entry?.raw !== undefined && entry.value === undefined;
+    if (isRefusedAlready) return;
+    const origins = [path, ...related].map((involved) => entries.get(involved)?.origin);
+    const origin = origins.find((candidate) => candidate !== undefined && candidate.kind !== 'default');
+    reader.refuse(vipSettings[path], ['vips', index, ...path.split('.')], origin, message);
+  });
+  if (reader.problems.length > 0) return { ok: false, problems: [...new Set(reader.problems)] };
+  return { ok: true, settings: toSettings(global, vips), effective: { global, vips } };
+}
+
+/** The daemon's socket for commands that ask it; other settings may be wrong. */
+export async function loadAdminSocket(
+  sources: Sources,
+): Promise<
+  { readonly ok: true; readonly path: string } | { readonly ok: false; readonly problems: readonly string[] }
+> {
+  const reader = await Reader.open(sources);
+  if (reader.problems.length > 0 && reader.file === undefined) return { ok: false, problems: reader.problems };
+  reader.problems.length = 0;
+  const table = { 'admin.socket': globalSettings['admin.socket'] };
+  const path = valuesOf<typeof table>(reader.settle(table, [], reader.values.global))['admin.socket'];
+  return path === undefined ? { ok: false, problems: reader.problems } : { ok: true, path };
+}
+
+/** Collects values and problems from the three sources. */
+class Reader {
+  readonly problems: string[] = [];
+  values: FileValues = { global: new Map(), vips: [] };
+  /** Undefined when none is named, or it cannot be read. */
+  file: { readonly name: string; readonly content: ConfigFile } | undefined;
+  private readonly sources: Sources;
+
+  private constructor(sources: Sources) {
+    this.sources = sources;
+  }
+
+  static async open(sources: Sources): Promise<Reader> {
+    const reader = new Reader(sources);
+    const flag = sources.flags[configFlag];
+    if (typeof flag === 'object' && flag.length > 1) {
+      reader.problems.push(`flag --${configFlag}: given ${flag.length} times; name one file`);
+      return reader;
+    }
+    const name =
+      (typeof flag === 'object' ? flag[0] : flag) ?? variable(sources.environment, environmentName(configFlag));
+    if (name !== undefined) await reader.readFile(name);
+    return reader;
+  }
+
+  private async readFile(name: string): Promise<void> {
+    let text: string;
+    try {
+      text = await readFile(name, 'utf8');
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? String(error);
+      this.problems.push(`${name}: the file cannot be read (${code}) (--config, VIPD_CONFIG); name one that can`);
+      return;
+    }
+    // Loaded only here: who configures by flags alone does not pay for the YAML reader.
+    const { parseConfigFile } = await import('./file.js');
+    const content = parseConfigFile(text);
+    for (const { position, message } of content.syntaxProblems) {
+      this.problems.push(`${name}:${position.line}:${position.column}: ${message}`);
+    }
+    if (content.syntaxProblems.length > 0) return;
+    this.file = { name, content };
+    this.values = sortFileValues(content.data, (path, message) =>
+      this.refuse(undefined, path, this.fileOrigin(path), message),
+    );
+  }
+
+  /** The entry of every setting of a table, whose place in the file is `at`. `computed`: defaults that are worked out. */
+  settle<Table extends SettingsTable>(
+    table: Table,
+    at: Path,
+    fileValues: ReadonlyMap<string, unknown>,
+    computed: { readonly [Key in keyof Table]?: unknown } = {},
+  ): Map<string, Entry> {
+    const entries = new Map<string, Entry>();
+    for (const [key, setting] of Object.entries(table)) {
+      const path = [...at, ...key.split('.')];
+      const written: { raw: unknown; origin: Origin }[] = [];
+      if (at.length === 0 || at[1] === 0) written.push(...this.overrides(setting, path));
+      if (fileValues.has(key)) written.push({ raw: fileValues.get(key), origin: this.fileOrigin(path) });
+      const fallback = {
+        raw: setting.default ?? computed[key],
+        origin: { kind: 'default', words: setting.defaultWords } as const,
+      };
+      if (written.length === 0) written.push(fallback);
+      const origin = written[0]?.origin ?? fallback.origin;
+      if (written.every(({ raw }) => raw === undefined) && setting.missing !== undefined) {
+        this.refuse(setting, path, origin, setting.missing);
+      }
+      // What is overridden is checked too: it is as wrong as if it counted.
+      const read = written.map(({ raw, origin }) => ({
+        setting,
+        raw,
+        origin,
+        value: this.check(setting, path, raw, origin),
+      }));
+      entries.set(key, read[0] ?? { setting, value: undefined, ...fallback });
+    }
+    return entries;
+  }
+
+  /** Notes one problem. `origin` undefined: nothing was written. */
+  refuse(
+    setting: Setting<unknown> | undefined,
+    path: Path,
+    origin: Origin | undefined,
+    message: string,
+    inner: Path = [],
+  ): void {
+    const names =
+      setting === undefined || (path[0] === 'vips' && path[1] !== 0)
+        ? ''
+        : ` (--${setting.flag}, ${environmentName(setting.flag)})`;
+    const where = inner.length > 0 && origin?.kind === 'file' ? this.fileOrigin([...path, ...inner]) : origin;
+    this.problems.push(`${this.where(where)}${pathText([...path, ...inner])}${names}: ${message}`);
+  }
+
+  private check(setting: Setting<unknown>, path: Path, raw: unknown, origin: Origin): unknown {
+    if (raw === undefined) return undefined;
+    const result = setting.kind.schema.safeParse(raw);
+    if (result.success) return result.data;
+    for (const issue of result.error.issues) {
+      this.refuse(
+        setting,
+        path,
+        origin,
+        issue.message,
+        issue.path.filter((step) => typeof step !== 'symbol'),
+      );
+    }
+    return undefined;
+  }
+
+  private overrides(setting: Setting<unknown>, path: Path): { raw: unknown; origin: Origin }[] {
+    const found: { raw: unknown; origin: Origin }[] = [];
+    const given = this.sources.flags[setting.flag];
+    const texts = typeof given === 'string' ? [given] : (given ?? []);
+    const flag: Origin = { kind: 'flag', name: `--${setting.flag}` };
+    if (texts.length > 1 && !setting.kind.isList)
+      this.refuse(setting, path, flag, `given ${texts.length} times; give it once`);
+    if (texts.length > 0) found.push({ raw: setting.kind.fromText(texts.join(',')), origin: flag });
+    const name = environmentName(setting.flag);
+    const text = variable(this.sources.environment, name);
+    if (text !== undefined) found.push({ raw: setting.kind.fromText(text), origin: { kind: 'environment', name } });
+    return found;
+  }
+
+  private where(origin: Origin | undefined): string {
+    switch (origin?.kind) {
+      case 'flag':
+        return `flag ${origin.name}: `;
+      case 'environment':
+        return `environment ${origin.name}: `;
+      case 'file':
+        return `${origin.file}:${origin.position.line}:${origin.position.column}: `;
+      default:
+        return this.file === undefined ? '' : `${this.file.name}: `;
+    }
+  }
+
+  private fileOrigin(path: Path): Origin {
+    const position = this.file?.content.positionOf(path) ?? { line: 1, column: 1 };
+    return { kind: 'file', file: this.file?.name ?? '', position };
+  }
+}
+
+function pathText(path: Path): string {
+  return path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`),
+    '',
+  );
+}
+
+function deriveBackendsPort(entries: Map<string, Entry>): Entries {
+  const path = 'loadBalancer.backends.port';
+  const entry = entries.get(path);
+  const { 'loadBalancer.ports': ports, 'loadBalancer.backends.from': from } = valuesOf<typeof vipSettings>(entries);
+  if (entry?.raw === undefined && entry !== undefined && from === 'nodes') {
+    entries.set(path, { ...entry, raw: ports?.[0], value: ports?.[0] });
+  }
+  return entries;
+}

@@ -1,0 +1,244 @@
+import type { Kind } from './kinds.js';
+import * as kinds from './kinds.js';
+
+/** One setting: the file's key is its place in the table below, the environment's name follows from the flag. */
+export interface Setting<T> {
+  readonly kind: Kind<T>;
+  /** Without the dashes. */
+  readonly flag: string;
+  /** One sentence or two for the documentation and `--help`. */
+  readonly doc: string;
+  /** As the file would write it; undefined when there is none, or it is worked out. */
+  readonly default: unknown;
+  /** Where a default is worked out: how. */
+  readonly defaultWords: string | undefined;
+  /** What to say when it is not set and must be. */
+  readonly missing: string | undefined;
+}
+
+/** Keys under a whole file. */
+export const globalSettings = {
+  'node.name': optional(
+    kinds.dnsSubdomain,
+    'node-name',
+    'the host name in lower case',
+    'The name of this node, as Kubernetes knows it: the holder of the Lease.',
+  ),
+  'kubernetes.kubeconfig': optional(
+    kinds.filePath,
+    'kubeconfig',
+    "/etc/kubernetes/admin.conf if it exists, else the pod's service account",
+    'How to reach the Kubernetes API.',
+  ),
+  'metrics.listen': setting(
+    kinds.listenAddress,
+    'metrics-listen',
+    ':2112',
+    'Where /metrics, /livez, /readyz and the status page are served.',
+  ),
+  'admin.socket': setting(
+    kinds.socketPath,
+    'admin-socket',
+    '/run/vipd/vipd.sock',
+    'The Unix socket over which `vipd status` asks the daemon (mode 0660).',
+  ),
+  'log.level': setting(
+    kinds.choice(['debug', 'info', 'warn', 'error']),
+    'log-level',
+    'info',
+    'The least important lines that are written.',
+  ),
+  'log.format': setting(
+    kinds.choice(['json', 'text']),
+    'log-format',
+    'json',
+    'One JSON object a line for machines, or one line of text for people.',
+  ),
+} as const;
+
+/** Keys under each of `vips[]`. */
+export const vipSettings = {
+  name: optional(
+    kinds.dnsLabel,
+    'vip-name',
+    'api for the first, none for others',
+    'The name of the VIP in logs, metrics and commands.',
+    'the VIP has no name; give it one',
+  ),
+  addresses: optional(
+    kinds.vipAddresses,
+    'address',
+    'none: at least one is needed',
+    'The virtual addresses; without a prefix /32.',
+    'no address is given; name the virtual IP, such as 192.168.1.100',
+  ),
+  interface: optional(
+    kinds.interfaceName,
+    'interface',
+    "the interface whose subnet holds the address, else the default route's",
+    'The interface that gets the addresses.',
+  ),
+  'election.type': setting(
+    kinds.choice(['lease', 'none'], { vrrp: 'VRRP elections come with a later version; write lease or none' }),
+    'election',
+    'lease',
+    'Who decides which node has the VIP: a Kubernetes Lease, or nobody (this node always has it).',
+  ),
+  'election.lease.namespace': setting(kinds.dnsLabel, 'lease-namespace', 'kube-system', 'The namespace of the Lease.'),
+  'election.lease.name': setting(
+    kinds.dnsSubdomain,
+    'lease-name',
+    'plndr-cp-lock',
+    'The name of the Lease; each VIP has its own.',
+  ),
+  'election.lease.duration': setting(
+    kinds.duration({ min: '1s', wholeSeconds: true }),
+    'lease-duration',
+    '5s',
+    'How long the others wait after the last renewal they saw before they take the Lease.',
+  ),
+  'election.lease.renewDeadline': setting(
+    kinds.duration({ min: '100ms' }),
+    'lease-renew-deadline',
+    '3s',
+    'How long the holder tries to renew before it counts as cut off from the API; less than the duration.',
+  ),
+  'election.lease.retryPeriod': setting(
+    kinds.duration({ min: '100ms' }),
+    'lease-retry-period',
+    '1s',
+    'The pause between two attempts to take or renew the Lease; 1.2 times this is less than the renew deadline.',
+  ),
+  'election.onApiLoss': setting(
+    kinds.choice(['hold', 'release']),
+    'on-api-loss',
+    'hold',
+    'When the holder cannot renew: hold the VIP until another claims it, or release it before the Lease expires.',
+  ),
+  'announce.burst': setting(
+    kinds.count(1, 20),
+    'announce-burst',
+    5,
+    'How many announcements follow each other at once when the VIP is taken.',
+  ),
+  'announce.interval': setting(
+    kinds.duration({ min: '100ms' }),
+    'announce-interval',
+    '3s',
+    'The pause between announcements after the burst.',
+  ),
+  deadManSwitch: setting(
+    kinds.durationOrOff({ min: '1s', wholeSeconds: true }),
+    'dead-man-switch',
+    '3s',
+    'The kernel removes the VIP by itself when the daemon has not refreshed it for so long; `off` leaves it for ever.',
+  ),
+  'loadBalancer.mode': setting(
+    kinds.choice(['auto', 'proxy', 'off'], {
+      ipvs: 'IPVS comes with a later version; write auto, proxy or off',
+      nftables: 'nftables balancing comes with a later version; write auto, proxy or off',
+    }),
+    'load-balancer',
+    'auto',
+    'How connections to the VIP reach the backends. `auto` is `proxy`, the relay in the daemon, in this version; with `off` the node itself answers.',
+  ),
+  'loadBalancer.ports': setting(kinds.ports, 'ports', [6443], 'The TCP ports of the VIP that are balanced.'),
+  'loadBalancer.scheduler': setting(
+    kinds.choice(['roundrobin'], { leastconn: 'leastconn comes with a later version; write roundrobin' }),
+    'scheduler',
+    'roundrobin',
+    'Which backend gets the next connection.',
+  ),
+  'loadBalancer.backends.from': setting(
+    kinds.choice(['nodes', 'static']),
+    'backends-from',
+    'nodes',
+    'The backends are the control-plane nodes of the cluster, watched, or a fixed list.',
+  ),
+  'loadBalancer.backends.port': optional(
+    kinds.port,
+    'backends-port',
+    'the first of loadBalancer.ports',
+    'The port of the backends when they come from nodes.',
+  ),
+  'loadBalancer.backends.servers': optional(kinds.servers, 'backends', 'none', 'The backends when they are static.'),
+  'loadBalancer.healthCheck.type': setting(
+    kinds.choice(['tcp'], { https: 'https health checks come with a later version; write tcp' }),
+    'health-check',
+    'tcp',
+    'What a backend must do to be up: accept a TCP connection.',
+  ),
+  'loadBalancer.healthCheck.interval': setting(
+    kinds.duration({ min: '100ms' }),
+    'health-check-interval',
+    '2s',
+    'The pause between two checks of a backend.',
+  ),
+  'loadBalancer.healthCheck.timeout': setting(
+    kinds.duration({ min: '10ms' }),
+    'health-check-timeout',
+    '2s',
+    'How long a check waits for the answer.',
+  ),
+  'loadBalancer.healthCheck.fall': setting(
+    kinds.count(1, 100),
+    'health-check-fall',
+    3,
+    'So many failed checks in a row make a backend down.',
+  ),
+  'loadBalancer.healthCheck.rise': setting(
+    kinds.count(1, 100),
+    'health-check-rise',
+    2,
+    'So many good checks in a row make a backend up.',
+  ),
+  'loadBalancer.connectTimeout': setting(
+    kinds.duration({ min: '10ms' }),
+    'connect-timeout',
+    '1s',
+    'How long a connection waits for a backend to accept before the next backend is tried.',
+  ),
+  'loadBalancer.whenBackendDown': setting(
+    kinds.choice(['close', 'keep']),
+    'when-backend-down',
+    'close',
+    'What happens to the open connections of a backend that goes down: reset at once, or left alone.',
+  ),
+} as const;
+
+/** Keys under each of `vips[]` that a later version has, and the sentence that refuses each. */
+export const laterVipKeys: ReadonlyMap<string, string> = new Map([
+  [
+    'election.vrrp',
+    'VRRP elections come with a later version; remove this section and use election.type lease or none',
+  ],
+  ...['path', 'ca', 'insecure'].map((key): [string, string] => [
+    `loadBalancer.healthCheck.${key}`,
+    'https health checks come with a later version; remove this key, checks are tcp',
+  ]),
+]);
+
+export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
+/** The values of a table's settings, by path. */
+export type ValuesOf<Table> = { readonly [Path in keyof Table]: Table[Path] extends Setting<infer T> ? T : never };
+
+export const configFlag = 'config';
+
+/** `lease-duration` → `VIPD_LEASE_DURATION`. */
+export function environmentName(flag: string): string {
+  return `VIPD_${flag.replaceAll('-', '_').toUpperCase()}`;
+}
+
+function setting<T>(kind: Kind<T>, flag: string, value: unknown, doc: string): Setting<T> {
+  return { kind, flag, doc, default: value, defaultWords: undefined, missing: undefined };
+}
+
+function optional<T>(
+  kind: Kind<T>,
+  flag: string,
+  defaultWords: string,
+  doc: string,
+  missing?: string,
+): Setting<T | undefined> {
+  return { kind, flag, doc, default: undefined, defaultWords, missing };
+}
