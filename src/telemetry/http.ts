@@ -1,0 +1,121 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { ListenAddress } from '../config/settings.js';
+import type { DaemonStatus } from '../vip/status.js';
+import type { Metrics } from './metrics.js';
+import { statusPage } from './status-page.js';
+
+export interface Health {
+  readonly ok: boolean;
+  /** What is wrong, a sentence each. */
+  readonly reasons: readonly string[];
+}
+
+export interface TelemetryServerOptions {
+  readonly listen: ListenAddress;
+  readonly metrics: Pick<Metrics, 'render'>;
+  readonly status: () => DaemonStatus;
+  /** The daemon makes progress; if not, whoever supervises it should start it anew. */
+  readonly live: () => Health;
+  /** The daemon can serve. */
+  readonly ready: () => Health;
+}
+
+export interface TelemetryServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * Serves /metrics, /livez, /readyz and a page for people, read-only, to whoever asks. Port 0 picks a free one.
+ * Throws an Error that names the setting when it cannot listen.
+ */
+export async function startTelemetryServer(options: TelemetryServerOptions): Promise<TelemetryServer> {
+  const server = createServer(
+    {
+      // Whoever sends or reads slowly, by accident or not, is cut off before many of them keep the probes out.
+      headersTimeout: 5_000,
+      requestTimeout: 5_000,
+      keepAliveTimeout: 5_000,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 8 << 10,
+    },
+    (request, response) => {
+      answer(request, response, options).catch((error: Error) => send(response, 500, plain, `${error.message}\n`));
+    },
+  );
+  server.maxConnections = 512;
+  server.setTimeout(10_000);
+  const { host, port } = options.listen;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(new Error(cannotListen(options.listen, error), { cause: error })),
+    );
+    server.listen({ port, ...(host === '' ? {} : { host }) }, resolve);
+  });
+  server.on('error', () => {});
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+const plain = 'text/plain; charset=utf-8';
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: TelemetryServerOptions,
+): Promise<void> {
+  const path = request.url?.split('?', 1)[0] ?? '';
+  const page = pages[path];
+  if (page === undefined) return send(response, 404, plain, 'not found; there are /, /metrics, /livez and /readyz\n');
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    return send(response, 405, plain, 'only GET and HEAD\n');
+  }
+  const { code, contentType, text } = await page(options);
+  send(response, code, contentType, text);
+}
+
+interface Page {
+  readonly code: number;
+  readonly contentType: string;
+  readonly text: string;
+}
+
+const pages: Readonly<Record<string, ((options: TelemetryServerOptions) => Page | Promise<Page>) | undefined>> = {
+  __proto__: null as never,
+  '/metrics': async ({ metrics }) => ({ code: 200, ...(await metrics.render()) }),
+  '/livez': ({ live }) => healthPage(live()),
+  '/readyz': ({ ready }) => healthPage(ready()),
+  '/': ({ status }) => ({ code: 200, contentType: 'text/html; charset=utf-8', text: statusPage(status()) }),
+};
+
+function healthPage({ ok, reasons }: Health): Page {
+  return { code: ok ? 200 : 503, contentType: plain, text: ok ? 'ok\n' : `${['not ok', ...reasons].join('\n')}\n` };
+}
+
+function send(response: ServerResponse, code: number, contentType: string, text: string): void {
+  response.writeHead(code, {
+    'Content-Type': contentType,
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-store',
+    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
+    'X-Content-Type-Options': 'nosniff',
+  });
+  response.end(text);
+}
+
+function cannotListen({ host, port }: ListenAddress, error: NodeJS.ErrnoException): string {
+  const because: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'another process listens there; free the port, choose another or write off',
+    EADDRNOTAVAIL: 'the address is not on this host; write an address of it, or none for all',
+    EACCES: 'this user may not; choose a port above 1023',
+  };
+  const shown = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `metrics.listen (--metrics-listen, VIPD_METRICS_LISTEN): cannot listen on ${shown}: ${because[error.code ?? ''] ?? error.message}`;
+}
