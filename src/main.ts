@@ -1,1 +1,78 @@
-process.exitCode = 0;
+import { hostname } from 'node:os';
+import type { CliIo, Output } from './cli/command.js';
+import { runCli } from './cli/index.js';
+import type { Settings } from './config/settings.js';
+import { createSystemClock } from './time/system-clock.js';
+
+const version = process.env.VIPD_VERSION ?? 'unreleased';
+const stop = new AbortController();
+const bug = new AbortController();
+const clock = createSystemClock(() => performance.now());
+let isDaemon = false;
+
+// Only the first counts: an impatient second signal must not cut the orderly stop short.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal));
+process.on('uncaughtException', onBug);
+process.on('unhandledRejection', onBug);
+// `vipd status --watch | head`: nobody reads any more. The daemon's log bears that by itself.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', () => {
+    if (!isDaemon) stop.abort('EPIPE');
+  });
+}
+
+const io: CliIo = {
+  stdout: output(process.stdout),
+  stderr: output(process.stderr),
+  environment: process.env,
+  hostname: hostname(),
+  version,
+  clock,
+  stop: stop.signal,
+  startDaemon: run,
+};
+process.exitCode = await runCli(process.argv.slice(2), io);
+// Whatever a daemon may have left open does not keep it alive once its VIPs are given up.
+if (isDaemon) process.exit();
+
+/** Runs the daemon to its end. What it needs is loaded here, so that other commands start at once. */
+async function run(settings: Settings): Promise<number> {
+  isDaemon = true;
+  const [{ createLog }, { openLogOutput }, { createMetrics }, { runDaemon }, { startDaemon }] = await Promise.all([
+    import('./telemetry/log.js'),
+    import('./telemetry/log-output.js'),
+    import('./telemetry/metrics.js'),
+    import('./cli/run-daemon.js'),
+    import('./daemon.js'),
+  ]);
+  const node = settings.node.name;
+  const log = createLog({ ...settings.log, node, output: openLogOutput(1, process.stdout) });
+  const vips = settings.vips.map(({ name, election }) => ({
+    name,
+    lease: election.type === 'lease' ? election.lease.name : undefined,
+  }));
+  const metrics = createMetrics({ node, version, vips });
+  log.info('starting', { version, vips: vips.map(({ name }) => name) });
+  return runDaemon({
+    start: () => startDaemon(settings, log, metrics, version),
+    log,
+    clock,
+    stop: stop.signal,
+    bug: bug.signal,
+  });
+}
+
+/** A mistake in the program. A daemon gives its VIPs up first; anything else ends at once. */
+function onBug(thrown: unknown): void {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (isDaemon) {
+    bug.abort(error);
+  } else {
+    process.stderr.write(`vipd: ${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+function output(stream: NodeJS.WriteStream): Output {
+  return { write: (text) => void stream.write(text), isTerminal: stream.isTTY === true };
+}

@@ -1,0 +1,43 @@
+import type { Options } from 'yargs';
+import type { Settings } from '../config/settings.js';
+import type { Clock } from '../time/clock.js';
+import { exitCodes } from './exit-codes.js';
+
+/** One command of `vipd`: parse, call, print. */
+export interface Command {
+  /** `['start']`, `['config', 'check']`. */
+  readonly words: readonly [string, ...string[]];
+  readonly aliases?: readonly string[];
+  readonly describe: string;
+  /** By name without the dashes, in the words of yargs. */
+  readonly options: Readonly<Record<string, Options>>;
+  /** Returns the exit code; what it throws is a failure, printed as one sentence. */
+  run(args: Arguments, io: CliIo): Promise<number>;
+}
+
+export type Arguments = Readonly<Record<string, unknown>>;
+
+/** What commands touch outside of themselves. */
+export interface CliIo {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly hostname: string;
+  readonly version: string;
+  readonly clock: Clock;
+  /** Aborted by SIGINT and SIGTERM. */
+  readonly stop: AbortSignal;
+  /** Runs the daemon until it is stopped; the exit code. */
+  startDaemon(settings: Settings): Promise<number>;
+}
+
+export interface Output {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+}
+
+/** Prints what is wrong with usage or configuration, a line each. */
+export function refuseUsage(io: CliIo, problems: readonly string[]): number {
+  for (const problem of problems) io.stderr.write(`vipd: ${problem}\n`);
+  return exitCodes.usage;
+}

@@ -1,0 +1,9 @@
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  /** Wrong usage or configuration. */
+  usage: 2,
+  /** `vipd status` when no daemon runs. */
+  notRunning: 3,
+  missingPrivilege: 77,
+} as const;

@@ -1,0 +1,120 @@
+import yargs, { type Argv } from 'yargs';
+import { didYouMean } from '../config/did-you-mean.js';
+import { MissingPrivilege } from '../kernel/missing-privilege.js';
+import { type Arguments, type CliIo, type Command, refuseUsage } from './command.js';
+import { configCheck } from './config-check.js';
+import { configPrint } from './config-print.js';
+import { exitCodes } from './exit-codes.js';
+import { start } from './start.js';
+import { status } from './status.js';
+
+/** Every command there is: a new one is a file beside this one and a word in this list. */
+const commands: readonly Command[] = [start, status, configCheck, configPrint];
+
+const sections: Readonly<Record<string, string>> = { config: 'check or print the configuration' };
+
+/** Runs `vipd ARGV…` and returns its exit code; nothing is thrown. */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  const parsed = await parse(argv, io);
+  switch (parsed.kind) {
+    case 'text':
+      io.stdout.write(`${parsed.text}\n`);
+      return exitCodes.ok;
+    case 'misused':
+      return refuseUsage(io, [parsed.problem]);
+    case 'command':
+      try {
+        return await parsed.command.run(parsed.args, io);
+      } catch (error) {
+        return refuse(error, parsed.args, io);
+      }
+  }
+}
+
+type Parsed =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'misused'; readonly problem: string }
+  | { readonly kind: 'command'; readonly command: Command; readonly args: Arguments };
+
+async function parse(argv: readonly string[], io: CliIo): Promise<Parsed> {
+  let chosen: { command: Command; args: Arguments } | undefined;
+  let misuse: string | undefined;
+  let text = '';
+  const register = (parser: Argv, name: string, command: Command) =>
+    parser.command(
+      [name, ...(command.aliases ?? [])],
+      command.describe,
+      (inner) => inner.options(command.options),
+      (args) => {
+        chosen = { command, args };
+      },
+    );
+  let parser = yargs([])
+    .scriptName('vipd')
+    .usage('vipd: one virtual IP that never goes away, and TCP balanced behind it')
+    .locale('en')
+    .exitProcess(false)
+    .version(io.version)
+    .wrap(100)
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+    })
+    .fail((message, error) => {
+      misuse = message ?? error?.message;
+    });
+  for (const section of new Set(commands.map(({ words }) => words[0]))) {
+    const inSection = commands.filter(({ words }) => words[0] === section);
+    const [only] = inSection;
+    parser =
+      only !== undefined && only.words.length === 1
+        ? register(parser, section, only)
+        : parser.command(section, sections[section] ?? '', (inner) =>
+            inSection.reduce((all, command) => register(all, command.words.slice(1).join(' '), command), inner),
+          );
+  }
+  const args = await parser.parseAsync([...argv], {}, (_error, _args, output) => {
+    text = output;
+  });
+  if (misuse !== undefined) return { kind: 'misused', problem: `${misuse}; see vipd --help` };
+  if (text !== '') return { kind: 'text', text };
+  const problem = misuseOf(args, chosen?.command);
+  if (problem !== undefined || chosen === undefined) return { kind: 'misused', problem: problem ?? '' };
+  return { kind: 'command', ...chosen };
+}
+
+/** What nobody asked for: a command that is none, a flag that the command does not have, a word too many. */
+function misuseOf(
+  args: Arguments & { readonly _: readonly (string | number)[] },
+  command: Command | undefined,
+): string | undefined {
+  const words = args._.map(String);
+  if (command === undefined) {
+    const names = commands.flatMap(({ words: own, aliases = [] }) => [own.join(' '), ...aliases]);
+    if (words.length === 0) return `no command is given; write one of ${names.join(', ')}, or see vipd --help`;
+    const inSection = names.filter((name) => name.startsWith(`${words[0]} `));
+    if (words.length === 1 && inSection.length > 0)
+      return `${words[0]} alone does nothing; write ${inSection.join(' or ')}`;
+    return `there is no command ${JSON.stringify(words.join(' '))}${didYouMean(words.join(' '), names) || '; see vipd --help'}`;
+  }
+  const known = Object.keys(command.options);
+  const unknown = Object.keys(args).find((key) => key !== '_' && key !== '$0' && !known.includes(key));
+  const name = command.words.join(' ');
+  if (unknown !== undefined) {
+    const dashes = unknown.length === 1 ? '-' : '--';
+    const mend = didYouMean(unknown, known).replace('mean ', 'mean --') || `; see vipd ${name} --help`;
+    return `vipd ${name} has no flag ${dashes}${unknown}${mend}`;
+  }
+  const extra = words[command.words.length];
+  return extra === undefined ? undefined : `vipd ${name} takes no ${JSON.stringify(extra)}; see vipd ${name} --help`;
+}
+
+function refuse(error: unknown, args: Arguments, io: CliIo): number {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const isDebugging = (args['log-level'] ?? io.environment.VIPD_LOG_LEVEL) === 'debug';
+  io.stderr.write(`vipd: ${isDebugging && stack !== undefined ? stack : message}\n`);
+  return error instanceof MissingPrivilege ? exitCodes.missingPrivilege : exitCodes.failed;
+}

@@ -1,0 +1,94 @@
+import type { Log } from '../telemetry/log.js';
+import type { Clock } from '../time/clock.js';
+import { millis, plus } from '../time/instant.js';
+import type { DaemonStatus } from '../vip/status.js';
+import { exitCodes } from './exit-codes.js';
+
+/** A daemon that has started. */
+export interface Daemon {
+  status(): DaemonStatus;
+  /** Gives up every VIP in order. */
+  stop(reason: string): Promise<void>;
+  /** Settles when the daemon cannot go on. */
+  readonly failed: Promise<Error>;
+}
+
+export interface RunOptions {
+  readonly start: () => Promise<Daemon>;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Aborted by the first signal to stop; its reason is the signal's name. Further ones do not hurry the orderly stop. */
+  readonly stop: AbortSignal;
+  /** Aborted by the first error that nobody caught; its reason is the error. */
+  readonly bug: AbortSignal;
+}
+
+/** How long a stop may take that is not orderly, or cuts a start short; the kernel removes the VIP after that (dead-man's switch). */
+const patience = millis(5_000);
+
+/**
+ * Starts the daemon and runs it until it is told to stop (exit code 0), or cannot go on (1; VIPs given up first). What `start` throws is
+ * thrown on: nothing runs then.
+ */
+export async function runDaemon({ start, log, clock, stop, bug }: RunOptions): Promise<number> {
+  const stopped = aborted(stop);
+  const broken = aborted(bug);
+  const starting = start();
+  const isCutShort = await Promise.race([
+    starting.then(() => false),
+    stopped.then(() => true),
+    broken.then(() => true),
+  ]);
+  const daemon = isCutShort ? await within(starting, clock) : await starting;
+  if (daemon === undefined) {
+    log.error('stopped before the start was done', { because: String(stop.reason ?? bug.reason) });
+    return bug.aborted ? exitCodes.failed : exitCodes.ok;
+  }
+  const end = await Promise.race([stopped, broken, daemon.failed]);
+  if (end instanceof Error) {
+    log.error('cannot go on; giving up the VIPs', { error: end });
+    await within(stopSafely(daemon, 'failed', log), clock);
+    return exitCodes.failed;
+  }
+  const because = String(end);
+  log.info('stopping', { because });
+  // A bug on the way down must not leave the process hanging.
+  const done = stopSafely(daemon, because, log);
+  const isOrderly = await Promise.race([done, broken.then(() => false)]);
+  if (bug.aborted) {
+    log.error('an error while stopping', { error: bug.reason });
+    await within(done, clock);
+  }
+  log.info('stopped', { because });
+  return isOrderly ? exitCodes.ok : exitCodes.failed;
+}
+
+async function stopSafely(daemon: Daemon, reason: string, log: Log): Promise<boolean> {
+  try {
+    await daemon.stop(reason);
+    return true;
+  } catch (error) {
+    log.error('the stop was not orderly', { error });
+    return false;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    else signal.addEventListener('abort', () => resolve(signal.reason), { once: true });
+  });
+}
+
+/** The promise's value, or undefined when patience ends first. */
+async function within<T>(promise: Promise<T>, clock: Clock): Promise<T | undefined> {
+  let timer: Disposable | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = clock.at(plus(clock.now(), patience), () => resolve(undefined));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    timer?.[Symbol.dispose]();
+  }
+}

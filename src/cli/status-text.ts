@@ -1,0 +1,98 @@
+import type { BackendStatus, DaemonStatus, VipStatus } from '../vip/status.js';
+
+/** The status as a short page for people. `now` is the wall clock, for "3m 12s ago". */
+export function statusText(status: DaemonStatus, now: Date): string {
+  const vips = status.vips.map((vip) => vipText(vip, status.node, now));
+  return [`node ${clean(status.node)}, vipd ${clean(status.version)}\n`, ...vips].join('\n');
+}
+
+/** One line for each VIP: what a log of changes shows. What changes with every connection and check is left out. */
+export function statusLines(status: DaemonStatus): string[] {
+  return status.vips.map((vip) => {
+    const { backends, mode } = vip.loadBalancer;
+    const up = backends.filter((backend) => backend.state === 'up').length;
+    const words = [
+      `${vip.name}: ${vip.role}`,
+      `leader ${vip.leader ?? 'unknown'}`,
+      vip.held ? 'held here' : 'not held here',
+      mode === 'off' ? 'balancing off' : `${up} of ${backends.length} backends up`,
+      `because ${vip.because}`,
+    ];
+    return clean(words.join(', '));
+  });
+}
+
+function vipText(vip: VipStatus, node: string, now: Date): string {
+  const { loadBalancer: balancer } = vip;
+  const leader = vip.leader === undefined ? 'unknown' : vip.leader === node ? `${vip.leader} (this node)` : vip.leader;
+  const ports = balancer.mode === 'off' ? '' : ` on ${balancer.ports.join(', ')}`;
+  const facts = [
+    ['role', vip.role],
+    ['leader', leader],
+    ['since', `${ago(vip.since, now)} (${vip.since})`],
+    ['because', vip.because],
+    ['held', vip.held ? 'yes' : 'no'],
+    ['balancer', `${balancer.mode}${ports} (${balancer.because})`],
+  ];
+  const title = `${vip.name}  ${vip.addresses.join(' ')} on ${vip.interface}`;
+  const text = [title, ...table(facts).map((line) => `  ${line}`)];
+  if (balancer.backends.length > 0) {
+    const head = ['backend', 'address', 'state', 'connections', 'last check'];
+    const rows = balancer.backends.map((backend) => backendRow(backend, now));
+    text.push('', ...table([head, ...rows]).map((line) => `  ${line}`));
+  } else if (balancer.mode !== 'off') {
+    text.push('  no backends');
+  }
+  return `${text.map(clean).join('\n')}\n`;
+}
+
+function backendRow(backend: BackendStatus, now: Date): string[] {
+  const check = backend.lastCheck;
+  const said = check === undefined ? 'not yet' : `${check.result}, ${ago(check.at, now)}`;
+  return [backend.name, backend.address, backend.state, String(backend.connections), said];
+}
+
+/** Columns as wide as their widest cell. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** `12s ago`, `3m 12s ago`, `2h 5m ago`, `3d 4h ago`. */
+function ago(time: string, now: Date): string {
+  const seconds = Math.floor((now.getTime() - Date.parse(time)) / 1000);
+  if (Number.isNaN(seconds)) return 'at an unknown time';
+  if (seconds < 1) return 'just now';
+  const units: readonly [string, number][] = [
+    ['d', 86400],
+    ['h', 3600],
+    ['m', 60],
+    ['s', 1],
+  ];
+  const parts: string[] = [];
+  let rest = seconds;
+  for (const [unit, size] of units) {
+    const whole = Math.floor(rest / size);
+    rest -= whole * size;
+    if (whole > 0 || parts.length > 0) parts.push(`${whole}${unit}`);
+  }
+  return `${parts
+    .slice(0, 2)
+    .filter((part) => !part.startsWith('0'))
+    .join(' ')} ago`;
+}
+
+/** Others write into Leases and Nodes: their text must not steer the terminal. */
+function clean(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
+}
