@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { type Cidr, parseCidr } from '../net/cidr.js';
 import type { Ip } from '../net/ip.js';
 import type { Clock } from '../time/clock.js';
-import { millis } from '../time/instant.js';
+import { type Millis, millis } from '../time/instant.js';
 import type { Host } from './network.js';
 import { until } from './until.js';
 
@@ -24,6 +24,14 @@ export interface AddressWatch {
   held(): boolean;
   /** When it was last removed; undefined when it never was. */
   removedAt(): number | undefined;
+  /** The stretches of time in which the host had it; one that lasts ends at `now`. */
+  tenures(now: number): readonly Tenure[];
+}
+
+/** Wall clock, milliseconds since 1970. */
+export interface Tenure {
+  readonly from: number;
+  readonly to: number;
 }
 
 const line = /^\[([\d.T:-]+)\]\s+(Deleted )?\d+: (\S+)\s+inet6? (\S+)/;
@@ -54,13 +62,40 @@ export async function watchAddress(host: Host, ip: Ip, clock: Clock): Promise<Ad
     every: millis(2),
     what: `the address watch of ${host.name}`,
   });
+  const began = clock.wall().getTime();
   const initially = (await host.addresses()).some((address) => address.ip === ip);
   return {
     host,
     events,
     held: () => (events.at(-1)?.kind ?? (initially ? 'put' : 'removed')) === 'put',
+    tenures: (now) => tenuresOf(events, initially ? began : undefined, now),
     removedAt: () => events.findLast((event) => event.kind === 'removed')?.at,
   };
+}
+
+/** @param began since when it was there before the first event; undefined when it was not */
+export function tenuresOf(events: readonly AddressEvent[], began: number | undefined, now: number): Tenure[] {
+  const tenures: Tenure[] = [];
+  let from = began;
+  for (const { at, kind } of events) {
+    if (kind === 'put') from ??= at;
+    else if (from !== undefined) {
+      tenures.push({ from, to: at });
+      from = undefined;
+    }
+  }
+  if (from !== undefined) tenures.push({ from, to: now });
+  return tenures;
+}
+
+/** The longest time for which two of the hosts had the address at once; 0 when that never happened. */
+export function longestOverlap(histories: readonly (readonly Tenure[])[]): Millis {
+  const overlaps = histories.flatMap((one, i) =>
+    histories
+      .slice(i + 1)
+      .flatMap((other) => one.flatMap((a) => other.map((b) => Math.min(a.to, b.to) - Math.max(a.from, b.from)))),
+  );
+  return millis(Math.max(0, ...overlaps));
 }
 
 /** Whether the process has a netlink socket that is in a multicast group: /proc/PID/net is that of its own namespace. */
