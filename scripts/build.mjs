@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { buildAddon, prebuildPath } from './install-native.mjs';
+import { buildAddon } from './install-native.mjs';
 
 const root = join(import.meta.dirname, '..');
 const stamp = join(root, 'dist/.built');
@@ -16,7 +16,7 @@ if (prebuild || !isCurrent()) {
   await bundle();
   await writeFile(stamp, '');
 }
-buildAddon(prebuild ? prebuildPath : undefined);
+buildAddon(prebuild || undefined);
 
 function tsc() {
   try {
