@@ -1,0 +1,23 @@
+#include "boottime.h"
+#include "packet_socket.h"
+#include "values.h"
+
+/* The functions of the addon by name; src/kernel/linux/addon.ts has their types. */
+static const struct {
+  const char *name;
+  napi_callback function;
+} functions[] = {
+    {"boottime", vipd_boottime},
+    {"packetOpen", vipd_packet_socket_open},
+    {"packetSend", vipd_packet_socket_send},
+    {"packetClose", vipd_packet_socket_close},
+};
+
+NAPI_MODULE_INIT() {
+  for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+    napi_value function;
+    TRY(env, napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function));
+    TRY(env, napi_set_named_property(env, exports, functions[i].name, function));
+  }
+  return exports;
+}

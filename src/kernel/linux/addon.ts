@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { arch, platform } from 'node:os';
+import { dirname, join } from 'node:path';
+import { getSystemErrorName } from 'node:util';
+import { KernelError } from '../errors.js';
+
+/** What JavaScript holds of an object of the addon. */
+export type Handle = object & { readonly __brand: 'Handle' };
+
+/** The functions of native/addon.c. They throw an Error with the operation as message and the kernel's `errno`. */
+export interface Addon {
+  /** CLOCK_BOOTTIME in milliseconds, with fractions. */
+  boottime(): number;
+  packetOpen(ifindex: number, onFrame: (frame: Uint8Array) => void, onError: (error: Error) => void): Handle;
+  packetSend(socket: Handle, frame: Uint8Array): void;
+  packetClose(socket: Handle): void;
+}
+
+/**
+ * Loads the addon: the prebuilt one that came with the package, else the one compiled at installation.
+ * Throws one sentence that says what is missing and how to mend it.
+ * @param root the package's folder
+ */
+export function loadAddon(root: string = packageRoot(import.meta.dirname)): Addon {
+  const machine = `${platform()}-${arch()}`;
+  const require = createRequire(join(root, 'package.json'));
+  const reasons: string[] = [];
+  for (const path of [`prebuilds/${machine}/vipd.node`, 'native/build/vipd.node']) {
+    if (!existsSync(join(root, path))) {
+      reasons.push(`${path} does not exist`);
+      continue;
+    }
+    try {
+      return require(join(root, path));
+    } catch (error) {
+      reasons.push(`${path} does not load (${firstLine(error)})`);
+    }
+  }
+  throw new Error(
+    `vipd has no native addon for ${machine} in ${root}: ${reasons.join(', ')}; install a C compiler ` +
+      '(Debian: apt-get install gcc libc6-dev) and run "node scripts/install-native.mjs" there',
+  );
+}
+
+/** The refusal behind an error that the addon threw; `where` is what it was about. Other errors are bugs and pass as they are. */
+export function kernelError(error: unknown, where: string): unknown {
+  if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return error;
+  return new KernelError(`${error.message} on ${where}`, getSystemErrorName(-error.errno), { cause: error });
+}
+
+/** The nearest folder upwards that holds vipd's package.json: one above the bundle, some above compiled tests. */
+function packageRoot(folder: string): string {
+  for (let at = folder; ; at = dirname(at)) {
+    if (isPackageRoot(at)) return at;
+    if (dirname(at) === at) return dirname(folder);
+  }
+}
+
+function isPackageRoot(folder: string): boolean {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name === 'vipd';
+  } catch {
+    return false;
+  }
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split('\n')[0] ?? '';
+}

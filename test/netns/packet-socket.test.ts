@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { loadAddon } from '../../src/kernel/linux/addon.js';
+import { createArpSockets } from '../../src/kernel/linux/packet-socket.js';
+import { type ArpHost, arpSocketsContract, carried, frameWith, listen, markOf } from '../contract/arp-sockets.js';
+import { inOwnNamespace, run } from './network-namespace.js';
+
+const sockets = createArpSockets(loadAddon());
+let pairs = 0;
+
+/** A veth pair, both ends up and free of the kernel's own chatter. */
+function veth(): readonly [string, string] {
+  const [name, peer] = [`left${pairs}`, `right${pairs}`] as const;
+  pairs++;
+  run('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', peer);
+  for (const link of [name, peer]) {
+    run('sysctl', '-qw', `net.ipv6.conf.${link}.disable_ipv6=1`);
+    run('ip', 'link', 'set', link, 'up');
+  }
+  return [name, peer];
+}
+
+function host(name: string): ArpHost {
+  return {
+    sockets,
+    link: Number.parseInt(run('ip', '-o', 'link', 'show', name), 10),
+    setUp: (up) => run('ip', 'link', 'set', name, up ? 'up' : 'down'),
+    remove: () => run('ip', 'link', 'del', name),
+  };
+}
+
+/** Sends frames of a foreign EtherType and ARP frames in turn, as fast as it can, until it is killed. */
+const flooder = `
+  const addon = require(process.argv[1]);
+  const socket = addon.packetOpen(Number(process.argv[2]), () => {}, () => {});
+  const frame = (type) => Uint8Array.from({ length: 60 }, (_, i) => (i < 6 ? 0xff : i === 12 ? type >> 8 : i === 13 ? type & 255 : 2));
+  const frames = [0x0800, 0x86dd, 0x0806, 0x88b5].map(frame);
+  const flood = () => {
+    for (let i = 0; i < 4000; i++) try { addon.packetSend(socket, frames[i % 4]); } catch {}
+    setImmediate(flood);
+  };
+  flood();
+  console.log('flooding');`;
+
+inOwnNamespace(fileURLToPath(import.meta.url), () => {
+  run('ip', 'link', 'add', 'lan', 'type', 'bridge', 'mcast_snooping', '0', 'stp_state', '0');
+  run('sysctl', '-qw', 'net.ipv6.conf.lan.disable_ipv6=1');
+  run('ip', 'link', 'set', 'lan', 'up');
+  arpSocketsContract('AF_PACKET', () => {
+    const [name, port] = veth();
+    run('ip', 'link', 'set', port, 'master', 'lan');
+    return host(name);
+  });
+
+  describe('AF_PACKET', () => {
+    it('delivers frames of hostile lengths cut at 2048 bytes', async () => {
+      const [a, b] = veth();
+      for (const link of [a, b]) run('ip', 'link', 'set', link, 'mtu', '9000');
+      using receiver = listen(host(a));
+      using sender = listen(host(b));
+      for (const length of [15, 17, 41, 2047, 2048, 2049, 9014]) sender.send(frameWith(1, { length }));
+      sender.send(frameWith(2));
+      await receiver.heard(2);
+      assert.deepEqual(
+        receiver.frames.map((frame) => frame.length),
+        [15, 17, 41, 2047, 2048, 2048, 2048, 60],
+      );
+    });
+
+    it('never delivers anything but ARP, opened again and again in the midst of a flood; timers keep running', async () => {
+      const [a, b] = veth();
+      const [target, source] = [host(a), host(b)];
+      const addon = new URL('../../../native/build/vipd.node', import.meta.url).pathname;
+      const child = spawn(process.execPath, ['-e', flooder, addon, String(source.link)]);
+      try {
+        await once(child.stdout, 'data');
+        let frames = 0;
+        let turns = 0;
+        for (let round = 0; round < 100; round++) {
+          using socket = listen(target);
+          for (let turn = 0; turn < 50 && socket.frames.length === 0; turn++) {
+            await new Promise<void>((resolve) => setTimeout(resolve, 1));
+            turns++;
+          }
+          frames += socket.frames.length;
+          assert.ok(socket.frames.every((frame) => frame.length === 60 && frame[12] === 0x08 && frame[13] === 0x06));
+        }
+        assert.ok(frames > 100, `${frames} ARP frames in ${turns} turns of the event loop`);
+      } finally {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    });
+
+    it('does not take ARP of a foreign VLAN for its own', async () => {
+      const [a, b] = veth();
+      using receiver = listen(host(a));
+      using sender = listen(host(b));
+      // As the wire has it; the receiving kernel takes the tag off before sockets see the frame (IEEE 802.1Q, VLAN 7).
+      const tagged = Uint8Array.from([
+        ...frameWith(1).subarray(0, 12),
+        0x81,
+        0x00,
+        0x00,
+        0x07,
+        ...frameWith(1).subarray(12),
+      ]);
+      sender.send(tagged);
+      sender.send(frameWith(2));
+      await receiver.heard(2);
+      assert.deepEqual(receiver.frames.map(markOf), [2]);
+    });
+
+    it('survives the interface going down while nothing is read, and being removed', async () => {
+      const [a, b] = veth();
+      const [left, right] = [host(a), host(b)];
+      using socket = listen(left);
+      using other = listen(right);
+      for (let mark = 1; mark <= 5; mark++) {
+        left.setUp(false);
+        left.setUp(true);
+        await carried(other, socket, mark);
+      }
+      left.remove();
+      const [c, d] = veth();
+      using later = listen(host(c));
+      using sender = listen(host(d));
+      sender.send(frameWith(100));
+      await later.heard(100);
+      assert.deepEqual(socket.errors, []);
+    });
+  });
+});
