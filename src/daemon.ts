@@ -71,7 +71,13 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
     metrics.readFrom(() => vips.map((vip) => vip.reading()));
     if (settings.metrics.listen !== undefined) {
       const { listen } = settings.metrics;
-      const server = await startTelemetryServer({ listen, metrics, status, live: () => good, ready: () => ready(vips) });
+      const server = await startTelemetryServer({
+        listen,
+        metrics,
+        status,
+        live: () => good,
+        ready: () => ready(vips),
+      });
       closers.push(() => server[Symbol.asyncDispose]());
     }
     const lag = watchLoopLag(clock, (seconds) => metrics.loopLagged(seconds));

@@ -22,7 +22,6 @@ import {
 export interface VipObserver {
   announced(form: 'request' | 'reply'): void;
   conflict(): void;
-  held(held: boolean): void;
   /** From the election's word to the first announcement. */
   takeover(took: Millis): void;
 }
@@ -113,7 +112,6 @@ export function createVipDriver(parts: {
       if (before.stage.kind === 'off') decidedAt = clock.now();
     }
     if (before.fault !== state.fault) log.warn('fault', { from: before.fault ?? 'none', to: state.fault ?? 'none' });
-    if (isHeld(before) !== isHeld(state)) observer.held(isHeld(state));
   }
 
   function perform(effect: VipEffect, decided: Instant): void {
