@@ -12,13 +12,16 @@ const ours = '02:00:00:00:00:01' as Mac;
 const theirs = '02:00:00:00:00:02' as Mac;
 const anyIp = fc.uint8Array({ minLength: 4, maxLength: 4 }).map((bytes) => ipFromBytes(bytes) as Ip);
 const anyMac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) => macFromBytes(bytes) as Mac);
-const anyPacket: fc.Arbitrary<ArpPacket> = fc.record({
-  operation: fc.constantFrom('request', 'reply'),
-  senderMac: anyMac,
-  senderIp: anyIp,
-  targetMac: anyMac,
-  targetIp: anyIp,
-});
+const anyPacket: fc.Arbitrary<ArpPacket> = fc.record(
+  {
+    operation: fc.constantFrom('request', 'reply'),
+    senderMac: anyMac,
+    senderIp: anyIp,
+    targetMac: anyMac,
+    targetIp: anyIp,
+  },
+  { noNullPrototype: true },
+);
 
 function payloadOf(frame: Uint8Array): ArpPacket {
   const ethernet = decodeEthernet(frame);
