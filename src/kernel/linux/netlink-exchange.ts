@@ -18,56 +18,70 @@ const answerDeadline = millis(5000);
 
 /** A socket for questions to the kernel, one at a time. */
 export interface NetlinkExchange extends Disposable {
+  /** The socket did not answer or is broken: it is of no more use. */
+  readonly failed: boolean;
   /**
-   * Sends the requests in one datagram. Resolves with what the kernel listed when it has answered the last one (which must
-   * ask for an answer: `ack` or `dump`). Rejects with a KernelError named `operation` at the first refusal; `ESTALE` when what was
-   * listed changed meanwhile, `ETIMEDOUT` when no answer came, and whatever the socket says.
+   * Sends the requests in one datagram. Resolves with what the kernel listed when it has answered the last one that asks for an
+   * answer (`ack` or `dump`). Rejects with a KernelError named `operation` (and the request's subject) at the first refusal;
+   * `ESTALE` when what was listed changed meanwhile, `ETIMEDOUT` when no answer came, and whatever the socket says.
    */
   ask(operation: string, requests: readonly NetlinkRequest[]): Promise<readonly NetlinkMessage[]>;
 }
 
 interface Question {
-  readonly operation: string;
+  /** The sequence number of the first request, and of the last one that is answered in any case. */
   readonly first: number;
   readonly last: number;
+  readonly requests: readonly NetlinkRequest[];
   readonly listed: NetlinkMessage[];
-  readonly settle: (refusal: string | undefined) => void;
+  readonly settle: (refusal: string | undefined, request?: NetlinkRequest) => void;
 }
 
 /** Throws KernelError when the kernel gives no such socket. */
 export function openNetlinkExchange(protocol: number, clock: Clock): NetlinkExchange {
   let question: Question | undefined;
-  let sequence = 0;
+  let nextSequence = 1;
+  let failed = false;
+  const fail = (code: string) => {
+    failed = true;
+    question?.settle(code);
+  };
   const socket = openNetlinkSocket(
     protocol,
     {},
     (datagram) => {
       const messages = decodeMessages(datagram);
-      if (!messages.ok) question?.settle('EBADMSG');
+      if (!messages.ok) fail('EBADMSG');
       else for (const message of messages.value) if (question !== undefined) take(question, message);
     },
-    (code) => question?.settle(code),
+    fail,
   );
   return {
+    get failed() {
+      return failed;
+    },
     ask(operation, requests) {
       if (question !== undefined) throw new Error('one question at a time');
       return new Promise((resolve, reject) => {
-        const first = sequence + 1;
-        const messages = requests.map((request) => ({
-          ...request,
-          flags: request.flags | messageFlag.request,
-          sequence: ++sequence,
-        }));
+        const first = nextSequence;
+        const answered = requests.findLastIndex(({ flags }) => (flags & (messageFlag.ack | messageFlag.dump)) !== 0);
         const listed: NetlinkMessage[] = [];
-        const settle = (refusal: string | undefined) => {
-          question = undefined;
-          deadline[Symbol.dispose]();
-          if (refusal === undefined) resolve(listed);
-          else reject(new KernelError(operation, refusal));
+        const deadline = clock.at(plus(clock.now(), answerDeadline), () => fail('ETIMEDOUT'));
+        question = {
+          first,
+          last: first + answered,
+          requests,
+          listed,
+          settle(refusal, request) {
+            question = undefined;
+            deadline[Symbol.dispose]();
+            const name = request?.subject === undefined ? operation : `${operation}: ${request.subject}`;
+            if (refusal === undefined) resolve(listed);
+            else reject(new KernelError(name, refusal));
+          },
         };
-        const deadline = clock.at(plus(clock.now(), answerDeadline), () => settle('ETIMEDOUT'));
-        question = { operation, first, last: sequence, listed, settle };
-        socket.send(concat(...messages.map(encodeMessage)));
+        nextSequence += requests.length;
+        socket.send(concat(...requests.map((request, index) => encodeRequest(request, first + index))));
       });
     },
     [Symbol.dispose]() {
@@ -77,15 +91,20 @@ export function openNetlinkExchange(protocol: number, clock: Clock): NetlinkExch
   };
 }
 
+function encodeRequest({ type, flags, payload }: NetlinkRequest, sequence: number): Uint8Array {
+  return encodeMessage({ type, flags: flags | messageFlag.request, payload, sequence });
+}
+
 /** One message of the answer. A list ends with NLMSG_DONE, everything else with an NLMSG_ERROR that may say "no error". */
 function take(question: Question, message: NetlinkMessage): void {
-  if (message.sequence < question.first || message.sequence > question.last) return;
+  const request = question.requests[message.sequence - question.first];
+  if (request === undefined) return;
   if (message.type !== messageType.error && message.type !== messageType.done) {
     question.listed.push(message);
     return;
   }
   const refusal = errorCode(message.payload);
-  const interrupted = [message, ...question.listed].some((part) => (part.flags & messageFlag.dumpInterrupted) !== 0);
-  if (refusal !== undefined) question.settle(refusal);
+  const interrupted = [message, ...question.listed].some(({ flags }) => (flags & messageFlag.dumpInterrupted) !== 0);
+  if (refusal !== undefined) question.settle(refusal, request);
   else if (message.sequence === question.last) question.settle(interrupted ? 'ESTALE' : undefined);
 }

@@ -25,13 +25,18 @@ const littleEndian = endianness() === 'LE';
 
 /** What a request asks; the sequence number is added when it is sent. */
 export interface NetlinkRequest {
+  /** What the request is about, for the operator who reads why the kernel refused it. */
+  readonly subject?: string;
   readonly type: number;
   readonly flags: number;
   readonly payload: Uint8Array;
 }
 
-export interface NetlinkMessage extends NetlinkRequest {
+export interface NetlinkMessage {
+  readonly type: number;
+  readonly flags: number;
   readonly sequence: number;
+  readonly payload: Uint8Array;
 }
 
 /** Attributes by type, flags taken off; of equal types the last. */
@@ -116,6 +121,19 @@ export function hostUint16At(bytes: Uint8Array, offset: number): number {
 
 export function hostUint32At(bytes: Uint8Array, offset: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(offset, littleEndian);
+}
+
+export function networkUint16(value: number): Uint8Array {
+  return Uint8Array.of(value >> 8, value & 0xff);
+}
+
+export function networkUint32(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 24, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff);
+}
+
+/** A text that ends with a zero byte. */
+export function text(value: string): Uint8Array {
+  return new TextEncoder().encode(`${value}\0`);
 }
 
 export function hostUint32(...values: readonly number[]): Uint8Array {
