@@ -1,7 +1,7 @@
 /** `; did you mean "duration"?` when one of the known words is close to what was written, else nothing. */
 export function didYouMean(written: string, known: Iterable<string>): string {
   let best: string | undefined;
-  let bestDistance = Math.min(3, Math.ceil(written.length / 3)) + 1;
+  let bestDistance = Math.min(3, Math.ceil(written.length / 2)) + 1;
   for (const word of written.length > 60 ? [] : known) {
     const distance = editDistance(written.toLowerCase(), word.toLowerCase());
     if (distance < bestDistance) {

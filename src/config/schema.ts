@@ -1,3 +1,4 @@
+import { listenAddress, servers, vipAddresses } from './address-kinds.js';
 import type { Kind } from './kinds.js';
 import * as kinds from './kinds.js';
 
@@ -31,7 +32,7 @@ export const globalSettings = {
     'How to reach the Kubernetes API.',
   ),
   'metrics.listen': setting(
-    kinds.listenAddress,
+    listenAddress,
     'metrics-listen',
     ':2112',
     'Where /metrics, /livez, /readyz and the status page are served.',
@@ -66,7 +67,7 @@ export const vipSettings = {
     'the VIP has no name; give it one',
   ),
   addresses: optional(
-    kinds.vipAddresses,
+    vipAddresses,
     'address',
     'none: at least one is needed',
     'The virtual addresses; without a prefix /32.',
@@ -161,7 +162,7 @@ export const vipSettings = {
     'the first of loadBalancer.ports',
     'The port of the backends when they come from nodes.',
   ),
-  'loadBalancer.backends.servers': optional(kinds.servers, 'backends', 'none', 'The backends when they are static.'),
+  'loadBalancer.backends.servers': optional(servers, 'backends', 'none', 'The backends when they are static.'),
   'loadBalancer.healthCheck.type': setting(
     kinds.choice(['tcp'], { https: 'https health checks come with a later version; write tcp' }),
     'health-check',

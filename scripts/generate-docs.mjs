@@ -1,0 +1,92 @@
+// Writes docs/configuration.md and docs/metrics.md from the tables in src/ (compiled: run scripts/build.mjs first).
+// `--check` writes nothing and fails when a file differs.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const { environmentName, globalSettings, vipSettings } = await import(join(root, 'dist/src/config/schema.js'));
+const { metricTable } = await import(join(root, 'dist/src/telemetry/metric-table.js'));
+
+const documents = { 'docs/configuration.md': configuration(), 'docs/metrics.md': metrics() };
+for (const [name, text] of Object.entries(documents)) {
+  const file = join(root, name);
+  if (!process.argv.includes('--check')) {
+    writeFileSync(file, text);
+  } else if (read(file) !== text) {
+    console.error(`generate-docs: ${name} is not what src/ says; run node scripts/generate-docs.mjs`);
+    process.exitCode = 1;
+  }
+}
+
+function configuration() {
+  const example = read(join(root, 'manifests/vipd.yaml'));
+  return `# Configuration
+
+<!-- Written by scripts/generate-docs.mjs from src/config/schema.ts. -->
+
+Every setting has a key in the file, a flag and an environment variable. A flag wins over the environment, the environment over
+the file, the file over the default. The file is YAML or JSON and is named by \`--config\` or \`VIPD_CONFIG\`. Unknown keys, flags and
+variables that begin with \`VIPD_\` are errors; an empty variable is the same as none.
+
+\`vipd config check\` says everything that is wrong at once; \`vipd config print\` prints the settings in force, each with where it
+comes from.
+
+Durations carry their unit: \`300ms\`, \`5s\`, \`1m\`, \`1h\`. In flags and variables the items of a list are joined by commas.
+
+\`\`\`yaml
+${example.trim()}
+\`\`\`
+
+## The node
+
+${table(globalSettings, '')}
+## Each VIP
+
+A file may have several VIPs; names, addresses and Leases must differ. The flags and variables are those of the first VIP, which need
+not be in a file.
+
+${table(vipSettings, 'vips[].')}`;
+}
+
+function table(settings, prefix) {
+  const sections = Object.entries(settings).map(([path, { flag, kind, default: value, defaultWords, doc }]) => {
+    const fallback = defaultWords ?? `\`${Array.isArray(value) ? `[${value.join(', ')}]` : value}\``;
+    return `### \`${prefix}${path}\`
+
+${doc}
+
+- Value: ${kind.words}
+- Default: ${fallback}
+- Flag: \`--${flag}\`, environment: \`${environmentName(flag)}\`
+`;
+  });
+  return sections.join('\n');
+}
+
+function metrics() {
+  const rows = Object.values(metricTable).map(
+    ({ name, type, labels, help }) =>
+      `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
+  );
+  return `# Metrics
+
+<!-- Written by scripts/generate-docs.mjs from src/telemetry/metric-table.ts. -->
+
+Served at \`/metrics\` on the address \`metrics.listen\` (default \`:2112\`), in the Prometheus text format. Beside it are \`/livez\` and
+\`/readyz\` (200, or 503 with a reason a line) and \`/\`, a status page for people.
+
+| Metric | Type | Labels | Meaning |
+|---|---|---|---|
+${rows.join('\n')}
+
+The \`process_*\` and \`nodejs_*\` metrics of the Prometheus client are there too. Series of a backend that left the pool disappear.
+`;
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
