@@ -144,7 +144,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
   return {
     async request(call) {
       const end = await perform(call, call.lane ?? 'foreground');
-      if (!end.ok) return end;
+      if (!end.ok) return refused(end.refusal, end.detail);
       if (end.status < 200 || end.status > 299) return statusRefusal(end.status, end.body);
       const body = parseObject(end.body);
       return body === undefined ? refused('invalid', 'the answer is not a JSON object') : { ok: true, body };
@@ -164,7 +164,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
         return undefined;
       };
       const end = await perform({ ...call, method: 'GET' }, 'background', { lifetime: call.lifetime, onChunk });
-      if (!end.ok) return end;
+      if (!end.ok) return refused(end.refusal, end.detail);
       return end.status === 200 ? { ok: true } : statusRefusal(end.status, end.body);
     },
 

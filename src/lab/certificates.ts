@@ -25,7 +25,10 @@ export interface Authority {
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const day = 24 * 3_600_000;
 
-/** @param wall today; certificates are good from the day before, so that clocks may differ */
+/**
+ * @param commonName must differ from those of the certificates, which would look self-signed
+ * @param wall today; certificates are good from the day before, so that clocks may differ
+ */
 export async function createAuthority(commonName: string, wall: Date): Promise<Authority> {
   const x509 = await loadX509();
   const validity = { notBefore: new Date(wall.getTime() - day), notAfter: new Date(wall.getTime() + 365 * day) };
