@@ -14,7 +14,11 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
     '4:5: vips[0].zzzzzzzz: no such key; known here: name, addresses, interface, deadManSwitch, election, announce, loadBalancer',
   ],
   ['a section that is none', `vips:\n${good}metrics: 3`, '4:1: metrics: 3 is not a section; write its keys below it'],
-  ['vips that are no list', 'vips: { a: 1 }', '1:1: vips: a map is not a list; write each VIP as an item of a list AND FILE vips[0].addresses (--address, VIPD_ADDRESS): no address is given; name the virtual IP, such as 192.168.1.100'],
+  [
+    'vips that are no list',
+    'vips: { a: 1 }',
+    '1:1: vips: a map is not a list; write each VIP as an item of a list AND FILE vips[0].addresses (--address, VIPD_ADDRESS): no address is given; name the virtual IP, such as 192.168.1.100',
+  ],
   [
     'a plain number as duration',
     `vips:\n${good}    announce: { interval: 3 }`,

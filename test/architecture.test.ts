@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '../..');
+const src = join(root, 'src');
+
+interface SourceFile {
+  /** Below src, with slashes: `lease/machine.ts`. */
+  readonly path: string;
+  readonly text: string;
+  /** What it imports: paths below src, or packages. */
+  readonly imports: readonly string[];
+}
+
+const files: readonly SourceFile[] = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((path) => {
+    const text = readFileSync(join(src, path), 'utf8');
+    const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^'\n]+)'/g)].map((match) => match[1] ?? '');
+    const imports = specifiers.map((specifier) =>
+      specifier.startsWith('.')
+        ? relative(src, join(src, dirname(path), specifier)).replace(/\.js$/, '.ts')
+        : specifier,
+    );
+    return { path, text, imports };
+  });
+
+function folderOf(path: string): string {
+  return path.includes('/') ? (path.split('/')[0] ?? '') : '';
+}
+
+/** Every import that `isAllowed` refuses, as `file → import`. */
+function violations(among: (file: SourceFile) => boolean, isAllowed: (imported: string) => boolean): readonly string[] {
+  return files
+    .filter(among)
+    .flatMap(({ path, imports }) => imports.filter((i) => !isAllowed(i)).map((i) => `${path} → ${i}`));
+}
+
+test('values and time stand on nothing', () => {
+  for (const folder of ['net', 'time']) {
+    const allowed = (i: string) => folderOf(i) === folder || i === 'node:net';
+    assert.deepEqual(
+      violations((file) => folderOf(file.path) === folder, allowed),
+      [],
+    );
+  }
+});
+
+const pure = [
+  'arp/packet.ts',
+  'arp/announcement.ts',
+  'arp/schedule.ts',
+  'lease/state.ts',
+  'lease/machine.ts',
+  'lease/attempt.ts',
+  'lease/record.ts',
+  'nodes/node.ts',
+  'proxy/health.ts',
+  'proxy/pool.ts',
+  'vip/interface.ts',
+  'vip/leadership.ts',
+  'vip/leftovers.ts',
+  'vip/machine.ts',
+  'vip/state.ts',
+];
+
+test('decisions are made where no socket, no timer and no log is', () => {
+  const words = [...pure, 'kernel/ports.ts', 'kubernetes/refusal.ts', 'lease/api.ts'];
+  const allowed = (i: string) => words.includes(i) || ['net', 'time'].includes(folderOf(i));
+  assert.deepEqual(
+    violations((file) => pure.includes(file.path), allowed),
+    [],
+  );
+  assert.deepEqual(
+    pure.filter((path) => !files.some((file) => file.path === path)),
+    [],
+  );
+});
+
+test('features meet in the composition root, through the words of vip/', () => {
+  const features = ['arp', 'lease', 'nodes', 'proxy', 'vip'];
+  const words = ['vip/leadership.ts', 'vip/election.ts', 'vip/data-path.ts', 'vip/status.ts'];
+  for (const feature of features) {
+    // Announcing is the VIP's own voice.
+    const own = feature === 'vip' ? ['vip', 'arp'] : [feature];
+    const allowed = (i: string) => !features.includes(folderOf(i)) || own.includes(folderOf(i)) || words.includes(i);
+    assert.deepEqual(
+      violations((file) => folderOf(file.path) === feature, allowed),
+      [],
+    );
+  }
+});
+
+test('only the composition root knows Linux and Kubernetes; the rest knows their ports', () => {
+  const insiders = (file: SourceFile) =>
+    ['daemon.ts', 'vip-parts.ts', 'main.ts'].includes(file.path) ||
+    ['kernel', 'kubernetes', 'lab'].includes(folderOf(file.path));
+  const allowed = (i: string) =>
+    !i.startsWith('kernel/linux/') && (folderOf(i) !== 'kubernetes' || i === 'kubernetes/refusal.ts');
+  assert.deepEqual(
+    violations((file) => !insiders(file), allowed),
+    [],
+  );
+});
+
+test('every package has one home', () => {
+  const homes: Readonly<Record<string, readonly string[]>> = {
+    netlink: ['kernel/linux'],
+    'raw-socket': ['kernel/linux'],
+    '@kubernetes/client-node': ['kubernetes'],
+    'prom-client': ['telemetry'],
+    pino: ['telemetry'],
+    yargs: ['cli'],
+    zod: ['config'],
+    yaml: ['config', 'kubernetes'],
+    '@peculiar/x509': ['lab'],
+  };
+  for (const { path, imports } of files) {
+    for (const imported of imports) {
+      if (imported.startsWith('node:') || imported.includes('.ts')) continue;
+      const name = imported
+        .split('/')
+        .slice(0, imported.startsWith('@') ? 2 : 1)
+        .join('/');
+      assert.ok(
+        homes[name]?.some((home) => path.startsWith(`${home}/`)),
+        `${path} imports ${imported}`,
+      );
+    }
+  }
+});
+
+test('one place calls setTimeout, one file touches process', () => {
+  const calling = (pattern: RegExp) => files.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
+  assert.deepEqual(calling(/\bset(Timeout|Interval)\(\s*(\(|[a-z])/), ['time/system-clock.ts']);
+  assert.deepEqual(calling(/\bprocess\.(?=[a-z])(?!env\.VIPD_VERSION)/), ['main.ts']);
+});
