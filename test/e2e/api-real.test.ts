@@ -1,14 +1,19 @@
-import { after, before, describe } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type ApiUnderTest, realServer } from '../contract/api-servers.js';
 import { leaseApiContract } from '../contract/lease-api.js';
 import { nodeApiContract } from '../contract/node-api.js';
 
-describe('the real Kubernetes API', { skip: realServer.missing ?? false }, () => {
-  let api: ApiUnderTest;
-  before(async () => {
-    api = await realServer.start();
+if (realServer.missing !== undefined) {
+  // A suite that is skipped is not counted, a test is.
+  test('the real Kubernetes API', { skip: realServer.missing }, () => {});
+} else {
+  describe('the real Kubernetes API', () => {
+    let api: ApiUnderTest;
+    before(async () => {
+      api = await realServer.start();
+    });
+    after(() => api[Symbol.asyncDispose]());
+    leaseApiContract('real', () => api);
+    nodeApiContract('real', () => api);
   });
-  after(() => api[Symbol.asyncDispose]());
-  leaseApiContract('real', () => api);
-  nodeApiContract('real', () => api);
-});
+}
