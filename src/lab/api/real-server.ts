@@ -206,12 +206,13 @@ function isRunning(child: ChildProcess): boolean {
 /** Asks from where the program runs: nothing else may be able to reach it. */
 function isReady(prefix: readonly string[], probe: Probe): Promise<boolean> {
   const script = `
-    const { url, caPem: ca, token } = JSON.parse(process.argv[1]);
+    const { argv, exit } = require('node:process');
+    const { url, caPem: ca, token } = JSON.parse(argv[1]);
     const headers = token === undefined ? {} : { Authorization: 'Bearer ' + token };
     require(url.startsWith('https') ? 'node:https' : 'node:http')
-      .get(url, { ca, headers, timeout: 2000 }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1))
-      .on('error', () => process.exit(1))
-      .on('timeout', () => process.exit(1));`;
+      .get(url, { ca, headers, timeout: 2000 }, (answer) => exit(answer.statusCode === 200 ? 0 : 1))
+      .on('error', () => exit(1))
+      .on('timeout', () => exit(1));`;
   const node = readlinkSync('/proc/self/exe');
   const [command = '', ...args] = [...prefix, node, '-e', script, JSON.stringify(probe)];
   return new Promise((resolve) => {
