@@ -1,6 +1,7 @@
 import { after, before, describe, test } from 'node:test';
 import { type ApiUnderTest, realServer } from '../contract/api-servers.js';
 import { leaseApiContract } from '../contract/lease-api.js';
+import { leaseElectionContract } from '../contract/lease-election.js';
 import { nodeApiContract } from '../contract/node-api.js';
 
 if (realServer.missing !== undefined) {
@@ -15,5 +16,6 @@ if (realServer.missing !== undefined) {
     after(() => api[Symbol.asyncDispose]());
     leaseApiContract('real', () => api);
     nodeApiContract('real', () => api);
+    leaseElectionContract('real', () => api);
   });
 }
