@@ -1,5 +1,7 @@
 #include "boottime.h"
+#include "event_socket.h"
 #include "packet_socket.h"
+#include "route_socket.h"
 #include "values.h"
 
 /* The functions of the addon by name; src/kernel/linux/addon.ts has their types. */
@@ -9,8 +11,10 @@ static const struct {
 } functions[] = {
     {"boottime", vipd_boottime},
     {"packetOpen", vipd_packet_socket_open},
-    {"packetSend", vipd_packet_socket_send},
-    {"packetClose", vipd_packet_socket_close},
+    {"packetSend", vipd_event_socket_send},
+    {"packetClose", vipd_event_socket_close},
+    {"routeOpen", vipd_route_socket_open},
+    {"routeClose", vipd_event_socket_close},
 };
 
 NAPI_MODULE_INIT() {

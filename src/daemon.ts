@@ -43,7 +43,7 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
     // Before anything on this host is touched: it refuses when another vipd runs here.
     const admin = await startAdminServer({ path: settings.admin.socket, status });
     closers.push(() => admin[Symbol.asyncDispose]());
-    const network = createNetwork(clock);
+    const network = createNetwork(addon, clock);
     await removeLeftovers(network, settings.vips, log);
     const links = await findVipLinks(network, settings.vips, log);
     const redirects = createRedirects(clock);

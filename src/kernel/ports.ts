@@ -57,12 +57,16 @@ export interface Network {
   /**
    * Adds the address, or gives the one that is there a new lifetime. It is never the source of the node's own connections
    * (IPv4: scope host and preferred_lft 0, IPv6: preferred_lft 0, no duplicate address detection) and adds no prefix route.
-   * The request is handed to the kernel before this function returns; the promise is the kernel's answer.
+   * The request is handed to the kernel before this function returns; the promise is the kernel's answer. An IPv4 prefix shorter
+   * than /32 is refused (`EINVAL`) in the subnet of another address of the interface.
    */
   putAddress(address: VirtualAddress): Promise<void>;
   /** Removes the address; success when it is not there. */
   removeAddress(address: Pick<VirtualAddress, 'ip' | 'prefixLength' | 'link'>): Promise<void>;
-  /** Calls `onChange` for every change of addresses and links until disposed. */
+  /**
+   * Calls `onChange` for every change of addresses and links until disposed. What was there before may be reported once as if it
+   * were new; a refreshed lifetime is not reported.
+   */
   watch(onChange: (change: NetworkChange) => void): Disposable;
 }
 
@@ -94,7 +98,10 @@ export interface Redirect {
 
 /** The daemon's own nftables table; nobody else's is touched. */
 export interface Redirects {
-  /** Makes the table hold exactly these, in one transaction; with none the table is removed. */
+  /**
+   * Makes the table hold exactly these, in one transaction; with none the table is removed, and with it the translation of
+   * connections that are still open.
+   */
   set(redirects: readonly Redirect[]): Promise<void>;
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { KernelError } from '../../src/kernel/errors.js';
 import type { ArpSocket, ArpSockets, KernelRefusal } from '../../src/kernel/ports.js';
-import { until } from '../netns/until.js';
+import { until } from '../netns/poll.js';
 
 /** A host on the LAN under test. */
 export interface ArpHost {
@@ -42,16 +42,21 @@ export function listen(host: ArpHost): Listening {
     errors,
     send: (frame) => socket.send(frame),
     [Symbol.dispose]: () => socket[Symbol.dispose](),
-    heard: (mark) => until(() => frames.some((frame) => markOf(frame) === mark), 5),
+    async heard(mark) {
+      await until(() => frames.some((frame) => markOf(frame) === mark), { every: 5, what: 'the frame is heard' });
+    },
   };
 }
 
 /** Sends until it is heard: a link that came up a moment ago still loses frames (the kernel starts its queue a little later). */
 export async function carried(from: ArpSocket, to: Listening, mark: number): Promise<void> {
-  await until(() => {
-    from.send(frameWith(mark));
-    return to.frames.some((frame) => markOf(frame) === mark);
-  }, 5);
+  await until(
+    () => {
+      from.send(frameWith(mark));
+      return to.frames.some((frame) => markOf(frame) === mark);
+    },
+    { every: 5, what: 'the frame is carried' },
+  );
 }
 
 const refusal = (code: string) => (error: unknown) => error instanceof KernelError && error.code === code;

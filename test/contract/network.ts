@@ -16,8 +16,8 @@ export interface NetworkHost extends AsyncDisposable {
   /** Makes this interface, or one with a worse metric, that of the default route. */
   setDefaultRoutes(family: Family): Promise<void>;
   removeLink(): Promise<void>;
-  /** Lets time pass until the condition holds; fails after `seconds`. */
-  until(condition: () => boolean | Promise<boolean>, seconds: number): Promise<void>;
+  /** Lets time pass until the condition holds; fails when it does not within 3 s. */
+  until(condition: () => boolean, what: string): Promise<unknown>;
 }
 
 const vips: readonly Ip[] = ['192.0.2.100' as Ip, '2001:db8::100' as Ip];
@@ -78,7 +78,7 @@ export function networkContract(name: string, createHost: () => Promise<NetworkH
 
     test('an address that is not refreshed goes by itself, and that is reported', async () => {
       for (const ip of vips) await host.network.putAddress(vip(ip, millis(1000)));
-      await host.until(() => vips.every((ip) => seen('address-removed', ip) === 1), 3);
+      await host.until(() => vips.every((ip) => seen('address-removed', ip) === 1), 'both are reported as removed');
       for (const ip of vips) assert.equal(await find(ip), undefined, ip);
     });
 
@@ -86,7 +86,7 @@ export function networkContract(name: string, createHost: () => Promise<NetworkH
       const ip = '192.0.2.100' as Ip;
       await host.network.putAddress(vip(ip, millis(1)));
       assert.notEqual(await find(ip), undefined);
-      await host.until(() => seen('address-removed', ip) === 1, 3);
+      await host.until(() => seen('address-removed', ip) === 1, 'it is reported as removed');
     });
 
     test('a refreshed address stays, and only the first put is reported as added', async () => {
@@ -97,7 +97,7 @@ export function networkContract(name: string, createHost: () => Promise<NetworkH
         assert.equal((await find(ip))?.lifetime, 'forever');
         await host.network.putAddress(vip(ip, millis(2000)));
         await host.network.removeAddress(vip(ip, 'forever'));
-        await host.until(() => seen('address-removed', ip) === 1, 3);
+        await host.until(() => seen('address-removed', ip) === 1, 'it is reported as removed');
         assert.equal(seen('address-added', ip), 1, ip);
       }
     });
@@ -128,23 +128,26 @@ export function networkContract(name: string, createHost: () => Promise<NetworkH
       for (const ip of vips) {
         await host.network.putAddress(vip(ip, 'forever'));
         await host.deleteAddress((await find(ip)) as InterfaceAddress);
-        await host.until(() => seen('address-removed', ip) === 1, 3);
+        await host.until(() => seen('address-removed', ip) === 1, 'it is reported as removed');
       }
     });
 
     test('the interface going down and up is reported', async () => {
       const states = () => changes.flatMap((change) => (change.kind === 'link' ? [change.link.up] : []));
       await host.setUp(false);
-      await host.until(() => states().at(-1) === false, 3);
+      await host.until(() => states().at(-1) === false, 'it is reported as down');
       assert.equal((await host.network.links()).find(({ index }) => index === host.link.index)?.up, false);
       await host.setUp(true);
-      await host.until(() => states().at(-1) === true, 3);
+      await host.until(() => states().at(-1) === true, 'it is reported as up');
     });
 
     test('an interface that goes away takes its addresses with it', async () => {
       await host.network.putAddress(vip('192.0.2.100' as Ip, 'forever'));
       await host.removeLink();
-      await host.until(() => changes.some(({ kind }) => kind === 'link-removed'), 3);
+      await host.until(
+        () => changes.some(({ kind }) => kind === 'link-removed'),
+        'the interface is reported as removed',
+      );
       assert.equal(seen('address-removed', '192.0.2.100' as Ip), 1);
       assert.equal(await find('192.0.2.100' as Ip), undefined);
     });
@@ -164,7 +167,7 @@ export function networkContract(name: string, createHost: () => Promise<NetworkH
       assert.ok(second);
       watch[Symbol.dispose]();
       await host.network.putAddress(vip(ip, 'forever'));
-      await host.until(() => other > 0, 3);
+      await host.until(() => other > 0, 'the other watch hears of it');
       assert.deepEqual(changes, []);
     });
   });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
+import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createNetwork } from '../../src/kernel/linux/network.js';
-import { createSystemClock } from '../../src/time/system-clock.js';
 import { networkContract } from '../contract/network.js';
 import { inOwnNamespace, run } from './network-namespace.js';
-import { until } from './until.js';
+import { clock, until } from './poll.js';
 
 let interfaces = 0;
 
@@ -13,7 +13,7 @@ inOwnNamespace(import.meta.filename, () => {
     const other = `peer${interfaces}`;
     run('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', other);
     for (const link of [name, other]) run('ip', 'link', 'set', link, 'up');
-    const network = createNetwork(createSystemClock(() => performance.now()));
+    const network = createNetwork(loadAddon(), clock);
     const link = (await network.links()).find((entry) => entry.name === name);
     assert.ok(link?.mac !== undefined);
     return {
@@ -31,7 +31,7 @@ inOwnNamespace(import.meta.filename, () => {
         run('ip', `-${family}`, 'route', 'add', 'blackhole', 'default', 'metric', '5');
       },
       removeLink: async () => void run('ip', 'link', 'delete', name),
-      until,
+      until: (condition, what) => until(condition, { within: 3000, every: 5, what }),
       async [Symbol.asyncDispose]() {
         if ((await network.links()).some((entry) => entry.name === name)) run('ip', 'link', 'delete', name);
       },

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { KernelError } from '../../src/kernel/errors.js';
+import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createNetwork } from '../../src/kernel/linux/network.js';
 import type { Lifetime } from '../../src/kernel/ports.js';
 import { hostPrefix, type Ip } from '../../src/net/ip.js';
 import { millis } from '../../src/time/instant.js';
-import { createSystemClock } from '../../src/time/system-clock.js';
 import {
   answerLines,
   clientAddress,
@@ -18,11 +19,11 @@ import {
   run,
   vipAddress,
 } from './network-namespace.js';
-import { until } from './until.js';
+import { clock, until } from './poll.js';
 
 inOwnNamespace(import.meta.filename, () => {
   describe('the VIP on a real kernel', () => {
-    const network = createNetwork(createSystemClock(() => performance.now()));
+    const network = createNetwork(loadAddon(), clock);
     let lan: Lan;
     let link: number;
 
@@ -60,7 +61,7 @@ inOwnNamespace(import.meta.filename, () => {
       for (const ip of Object.values(vipAddress)) await network.putAddress(vip(ip, millis(1000)));
       const gone = new Set<Ip>();
       using _ = network.watch((change) => change.kind === 'address-removed' && gone.add(change.ip));
-      await until(() => gone.size === 2, 3);
+      await until(() => gone.size === 2, { within: 3000, every: 5, what: 'both addresses are gone' });
       const passed = performance.now() - put;
       assert.ok(passed > 950 && passed < 1400, `${passed} ms`);
       for (const ip of Object.values(vipAddress)) assert.equal(onHost(ip), false);
@@ -77,10 +78,10 @@ inOwnNamespace(import.meta.filename, () => {
       while (performance.now() < end) {
         for (const ip of ips) await network.putAddress(vip(ip, millis(1000)));
         const next = performance.now() + 300;
-        await until(() => performance.now() > next, 1);
+        await until(() => performance.now() > next, { every: 5, what: 'the next refresh' });
       }
       for (const ip of ips) await network.removeAddress(vip(ip));
-      await until(() => events.length >= 4, 2);
+      await until(() => events.length >= 4, { what: 'four events' });
       assert.deepEqual(events, ['address-added', 'address-added', 'address-removed', 'address-removed']);
     });
 
@@ -142,6 +143,20 @@ inOwnNamespace(import.meta.filename, () => {
       });
     });
 
+    test('notifications that the kernel drops are reported as an overrun, and the watch goes on', async () => {
+      const ip = vipAddress[4];
+      const kinds: string[] = [];
+      using _ = network.watch((change) => kinds.push(change.kind));
+      const flap = `addr add 198.51.100.1/32 dev ${lan.device}\naddr del 198.51.100.1/32 dev ${lan.device}\n`;
+      // The event loop stands still meanwhile, as it does when the process is stopped.
+      execFileSync('ip', ['-batch', '-'], { input: flap.repeat(15_000) });
+      await until(() => kinds.includes('overrun'), { what: 'the overrun' });
+      await network.putAddress(vip(ip));
+      await network.removeAddress(vip(ip));
+      await until(() => kinds.at(-1) === 'address-removed', { what: 'news after the overrun' });
+      assert.deepEqual(kinds.slice(-3), ['overrun', 'address-added', 'address-removed']);
+    });
+
     test('the kernel answers ARP for it unless arp_ignore is 3 or 8', async () => {
       await using _held = await hold(vipAddress[4]);
       const answers: Record<string, boolean> = {};
@@ -155,7 +170,7 @@ inOwnNamespace(import.meta.filename, () => {
           socket.send('x', 9, '${vipAddress[4]}', () => socket.close());`;
         lan.client.run(process.execPath, '-e', resolve);
         const state = () => lan.client.run('ip', 'neigh', 'show', vipAddress[4]);
-        await until(() => /REACHABLE|DELAY|STALE|FAILED/.test(state()), 5);
+        await until(() => /REACHABLE|DELAY|STALE|FAILED/.test(state()), { what: 'an answer to ARP, or none' });
         answers[ignore] = !state().includes('FAILED');
       }
       writeFileSync(`/proc/sys/net/ipv4/conf/${lan.device}/arp_ignore`, '0');

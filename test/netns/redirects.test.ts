@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import type { KernelError } from '../../src/kernel/errors.js';
+import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createNetwork } from '../../src/kernel/linux/network.js';
 import { createRedirects } from '../../src/kernel/linux/redirects.js';
 import type { Redirect } from '../../src/kernel/ports.js';
 import { hostPrefix, type Ip } from '../../src/net/ip.js';
-import { createSystemClock } from '../../src/time/system-clock.js';
 import { redirectsContract } from '../contract/redirects.js';
 import {
   answerLines,
@@ -20,7 +20,7 @@ import {
   run,
   vipAddress,
 } from './network-namespace.js';
-import { until } from './until.js';
+import { clock, until } from './poll.js';
 
 interface NftEntry {
   readonly table?: { readonly name: string };
@@ -33,7 +33,6 @@ interface NftRule {
   readonly expr: readonly Record<string, unknown>[];
 }
 
-const clock = createSystemClock(() => performance.now());
 const families = [4, 6] as const;
 const apiPort = 6443;
 const proxyPort = 16443;
@@ -57,7 +56,7 @@ inOwnNamespace(import.meta.filename, () => {
   });
 
   describe('VIP:port redirected by nftables', () => {
-    const network = createNetwork(clock);
+    const network = createNetwork(loadAddon(), clock);
     const redirects = createRedirects(clock);
     const servers: AsyncDisposable[] = [];
     let lan: Lan;
@@ -166,7 +165,7 @@ inOwnNamespace(import.meta.filename, () => {
       await once(child.stdout, 'data');
       assert.equal(nftRules()?.length, 4);
       child.kill('SIGKILL');
-      await until(() => nftRules() === undefined, 2);
+      await until(() => nftRules() === undefined, { what: 'the table of a killed process is gone' });
     });
   });
 });

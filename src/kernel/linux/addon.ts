@@ -15,6 +15,9 @@ export interface Addon {
   packetOpen(ifindex: number, onFrame: (frame: Uint8Array) => void, onError: (error: Error) => void): Handle;
   packetSend(socket: Handle, frame: Uint8Array): void;
   packetClose(socket: Handle): void;
+  routeOpen(onDatagram: (datagram: Uint8Array) => void, onError: (error: Error) => void): Handle;
+  /** No callback runs after this returns. Closing twice is fine. */
+  routeClose(socket: Handle): void;
 }
 
 /**

@@ -48,7 +48,6 @@ export function openNetlinkExchange(protocol: number, clock: Clock): NetlinkExch
   };
   const socket = openNetlinkSocket(
     protocol,
-    {},
     (datagram) => {
       const messages = decodeMessages(datagram);
       if (!messages.ok) fail('EBADMSG');

@@ -1,15 +1,8 @@
 // Only the package's lowest layer: the whole of it costs 7 MB more and knows neither IFA_PROTO nor nf_tables.
-import { RawNetlinkSocket, type RawNetlinkSocketOptions } from 'netlink/dist/raw.js';
+import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 import { KernelError } from '../errors.js';
 
 export const netlinkProtocol = { route: 0, netfilter: 12 } as const;
-
-export interface NetlinkSocketOptions {
-  /** Multicast groups to join (RTNLGRP_*). */
-  readonly groups?: readonly number[];
-  /** Bytes; the kernel allows at most net.core.rmem_max. */
-  readonly receiveBuffer?: number;
-}
 
 export interface NetlinkSocket extends Disposable {
   /**
@@ -26,7 +19,6 @@ export interface NetlinkSocket extends Disposable {
  */
 export function openNetlinkSocket(
   protocol: number,
-  options: NetlinkSocketOptions,
   onDatagram: (datagram: Uint8Array) => void,
   onError: (code: string) => void,
 ): NetlinkSocket {
@@ -34,7 +26,7 @@ export function openNetlinkSocket(
   const fail = (error: unknown) => {
     if (open) onError(codeOf(error));
   };
-  const raw = create(protocol, options);
+  const raw = create(protocol);
   raw.on('error', fail);
   raw.on('message', (datagram, sender) => {
     // Port 0 is the kernel; any process may write to a netlink port that it knows.
@@ -59,16 +51,10 @@ export function openNetlinkSocket(
   };
 }
 
-function create(protocol: number, options: NetlinkSocketOptions): RawNetlinkSocket {
-  let raw: RawNetlinkSocket | undefined;
+function create(protocol: number): RawNetlinkSocket {
   try {
-    raw = new RawNetlinkSocket(protocol, {
-      ...(options.receiveBuffer === undefined ? {} : { recvBufferSize: options.receiveBuffer }),
-    } as RawNetlinkSocketOptions);
-    for (const group of options.groups ?? []) raw.addMembership(group);
-    return raw;
+    return new RawNetlinkSocket(protocol);
   } catch (error) {
-    raw?.close();
     throw new KernelError('open a netlink socket', codeOf(error), { cause: error });
   }
 }

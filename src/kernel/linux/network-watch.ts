@@ -1,61 +1,54 @@
 import type { Clock } from '../../time/clock.js';
 import { millis, plus } from '../../time/instant.js';
 import type { Link, NetworkChange } from '../ports.js';
+import type { Addon, Handle } from './addon.js';
 import { decodeMessages, type NetlinkMessage } from './netlink-message.js';
-import { type NetlinkSocket, netlinkProtocol, openNetlinkSocket } from './netlink-socket.js';
-import { decodeAddress, decodeLink, routeGroup, routeMessage } from './rtnetlink-message.js';
+import { decodeAddress, decodeLink, routeMessage } from './rtnetlink-message.js';
 
-/** Asked for; the kernel gives at most net.core.rmem_max. */
-const receiveBuffer = 8 * 1024 * 1024;
 const reopenInterval = millis(1000);
 
 /**
  * Reports changes of addresses and links until disposed. An address or a link that was there before is reported once more
- * when it is first mentioned; after that refreshed lifetimes and unchanged links are not. When the socket fails it is opened anew
- * and `overrun` is reported.
+ * when it is first mentioned; after that refreshed lifetimes and unchanged links are not. When the socket fails, which it does when
+ * the kernel drops notifications, it is opened anew and `overrun` is reported.
+ *
+ * The addon's socket, because an overrun makes the package `netlink` abort the process: libuv reports it as a failed poll, and the
+ * package throws through libuv's frames on its way to the `error` event.
  */
-export function watchNetwork(clock: Clock, onChange: (change: NetworkChange) => void): Disposable {
-  let socket: NetlinkSocket | undefined;
+export function watchNetwork(
+  addon: Pick<Addon, 'routeOpen' | 'routeClose'>,
+  clock: Clock,
+  onChange: (change: NetworkChange) => void,
+): Disposable {
+  let socket: Handle | undefined;
   let retry: Disposable | undefined;
   let disposed = false;
-  let news = createNews();
 
-  const report = (change: NetworkChange) => {
-    // In a turn of its own: what a listener throws must not pass through the package's C++ frames.
-    queueMicrotask(() => {
-      if (!disposed) onChange(change);
-    });
-  };
   const subscribe = () => {
-    news = createNews();
+    const news = createNews();
+    const take = (datagram: Uint8Array) => {
+      const messages = decodeMessages(datagram);
+      const changes = messages.ok ? messages.value.flatMap(news) : [{ kind: 'overrun' } as const];
+      for (const change of changes) if (!disposed) onChange(change);
+    };
     try {
-      socket = openNetlinkSocket(
-        netlinkProtocol.route,
-        { groups: Object.values(routeGroup), receiveBuffer },
-        (datagram) => {
-          const messages = decodeMessages(datagram);
-          if (!messages.ok) report({ kind: 'overrun' });
-          else for (const change of messages.value.flatMap(news)) report(change);
-        },
-        restart,
-      );
+      socket = addon.routeOpen(take, restart);
     } catch {
       // No file descriptor or no memory left.
       retry = clock.at(plus(clock.now(), reopenInterval), restart);
     }
   };
   const restart = () => {
-    socket?.[Symbol.dispose]();
     socket = undefined;
     subscribe();
-    if (socket !== undefined) report({ kind: 'overrun' });
+    if (socket !== undefined) onChange({ kind: 'overrun' });
   };
   subscribe();
   return {
     [Symbol.dispose]() {
       disposed = true;
       retry?.[Symbol.dispose]();
-      socket?.[Symbol.dispose]();
+      if (socket !== undefined) addon.routeClose(socket);
     },
   };
 }

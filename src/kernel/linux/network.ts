@@ -2,6 +2,7 @@ import type { Family } from '../../net/ip.js';
 import type { Clock } from '../../time/clock.js';
 import { KernelError } from '../errors.js';
 import type { InterfaceAddress, Link, Network } from '../ports.js';
+import type { Addon } from './addon.js';
 import { openNetlinkExchange } from './netlink-exchange.js';
 import type { NetlinkMessage, NetlinkRequest } from './netlink-message.js';
 import { netlinkProtocol } from './netlink-socket.js';
@@ -25,7 +26,7 @@ const listAttempts = 5;
  * Addresses and interfaces of this network namespace by rtnetlink. Every request has a socket of its own (14 µs), because only a
  * socket's first request is in the kernel's hands when the call returns.
  */
-export function createNetwork(clock: Clock): Network {
+export function createNetwork(addon: Pick<Addon, 'routeOpen' | 'routeClose'>, clock: Clock): Network {
   return {
     async links() {
       return collect<Link>(await list(clock, 'list interfaces', encodeListLinks()), decodeLink);
@@ -52,7 +53,7 @@ export function createNetwork(clock: Clock): Network {
         if (!(error instanceof KernelError) || !['EADDRNOTAVAIL', 'ENODEV', 'ENXIO'].includes(error.code)) throw error;
       }
     },
-    watch: (onChange) => watchNetwork(clock, onChange),
+    watch: (onChange) => watchNetwork(addon, clock, onChange),
   };
 }
 

@@ -28,9 +28,6 @@ export const routeMessage = {
   getRoute: 26,
 } as const;
 
-/** RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR. */
-export const routeGroup = { link: 1, ipv4Address: 5, ipv6Address: 9 } as const;
-
 const addressAttribute = { address: 1, local: 2, cacheInfo: 6, flags: 8, protocol: 11 } as const;
 const addressFlag = { noDad: 0x02, deprecated: 0x20, noPrefixRoute: 0x200 } as const;
 const linkAttribute = { address: 1, name: 3 } as const;

@@ -1,0 +1,17 @@
+/* A datagram socket in JavaScript's hands: receives on the event loop that opened it. */
+#pragma once
+
+#include "values.h"
+
+/*
+ * Takes the non-blocking socket `fd` over and gives a handle for JavaScript, or closes it and returns NULL with an exception
+ * pending. on_datagram(Uint8Array) gets what arrives; on_error(vipd_errno_error) comes once, and the socket is closed then.
+ * An interface that goes down or away (ENETDOWN) is no error: the socket is silent until it is up again, and sending tells.
+ */
+napi_value vipd_event_socket(napi_env env, int fd, napi_value on_datagram, napi_value on_error);
+
+/* send(handle, Uint8Array): sends one datagram. Throws vipd_errno_error (EBADF once it is closed). */
+napi_value vipd_event_socket_send(napi_env env, napi_callback_info info);
+
+/* close(handle): no callback runs after this returns. Closing twice is fine. */
+napi_value vipd_event_socket_close(napi_env env, napi_callback_info info);
