@@ -85,12 +85,13 @@ inOwnNamespace(import.meta.filename, () => {
       assert.deepEqual(events, ['address-added', 'address-added', 'address-removed', 'address-removed']);
     });
 
-    test('an address of the same value that someone else added gets our mark and lifetime', async () => {
+    test('an address of the same value that someone else added gets our lifetime, so it cannot stay behind', async () => {
       for (const ip of Object.values(vipAddress)) {
         run('ip', 'addr', 'add', `${ip}/${hostPrefix(ip)}`, 'dev', lan.device);
         await network.putAddress(vip(ip, millis(20_000)));
         const held = (await network.addresses()).find((address) => address.ip === ip);
-        assert.equal(held?.protocol, 118);
+        // Debian's 6.1 leaves IFA_PROTO as it was.
+        assert.ok(held?.protocol === 118 || held?.protocol === undefined);
         assert.notEqual(held?.lifetime, 'forever');
         assert.equal(held?.deprecated, true);
         await network.removeAddress(vip(ip));
