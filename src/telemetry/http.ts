@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { ListenAddress } from '../config/settings.js';
+import { type Millis, millis } from '../time/instant.js';
 import type { DaemonStatus } from '../vip/status.js';
 import type { Metrics } from './metrics.js';
 import { statusPage } from './status-page.js';
@@ -18,6 +19,8 @@ export interface TelemetryServerOptions {
   readonly live: () => Health;
   /** The daemon can serve. */
   readonly ready: () => Health;
+  /** How long a client may take to send its request, 5 s if not given. */
+  readonly patience?: Millis;
 }
 
 export interface TelemetryServer extends AsyncDisposable {
@@ -29,13 +32,14 @@ export interface TelemetryServer extends AsyncDisposable {
  * Throws an Error that names the setting when it cannot listen.
  */
 export async function startTelemetryServer(options: TelemetryServerOptions): Promise<TelemetryServer> {
+  const patience = options.patience ?? millis(5_000);
   const server = createServer(
     {
       // Whoever sends or reads slowly, by accident or not, is cut off before many of them keep the probes out.
-      headersTimeout: 5_000,
-      requestTimeout: 5_000,
-      keepAliveTimeout: 5_000,
-      connectionsCheckingInterval: 1_000,
+      headersTimeout: patience,
+      requestTimeout: patience,
+      keepAliveTimeout: patience,
+      connectionsCheckingInterval: patience / 5,
       maxHeaderSize: 8 << 10,
     },
     (request, response) => {
@@ -43,7 +47,7 @@ export async function startTelemetryServer(options: TelemetryServerOptions): Pro
     },
   );
   server.maxConnections = 512;
-  server.setTimeout(10_000);
+  server.setTimeout(2 * patience);
   const { host, port } = options.listen;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>

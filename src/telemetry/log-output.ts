@@ -23,10 +23,13 @@ export function openLogOutput(fd: number, stream: Writable): LogOutput {
 }
 
 function toStream(stream: Writable): (line: string) => boolean {
-  // EPIPE: nobody reads any more. The stream is destroyed then, and takes no line again.
-  stream.on('error', () => {});
+  let isBroken = false;
+  // EPIPE: nobody reads any more, and nobody will. (Node would try again and again with its standard streams.)
+  stream.on('error', () => {
+    isBroken = true;
+  });
   return (line) => {
-    if (stream.destroyed || stream.writableLength + line.length > longestQueue) return false;
+    if (isBroken || stream.writableLength + line.length > longestQueue) return false;
     stream.write(line);
     return true;
   };

@@ -1,0 +1,30 @@
+import type { DaemonStatus, VipStatus } from '../../../src/vip/status.js';
+
+/** A leader with two backends, of which one is down. */
+export const vipExample: VipStatus = {
+  name: 'api',
+  addresses: ['192.168.1.100/32'],
+  interface: 'eth0',
+  role: 'leader',
+  leader: 'cp1',
+  since: '2024-01-01T00:00:00.000Z',
+  because: 'lease-free',
+  held: true,
+  loadBalancer: {
+    mode: 'proxy',
+    because: 'the relay in the daemon',
+    ports: [6443, 8443],
+    backends: [
+      {
+        name: 'cp1',
+        address: '192.168.1.101:6443',
+        state: 'up',
+        connections: 12,
+        lastCheck: { at: '2024-01-01T00:03:11.000Z', result: 'ok' },
+      },
+      { name: 'cp2', address: '192.168.1.102:6443', state: 'down', connections: 0, lastCheck: undefined },
+    ],
+  },
+};
+
+export const statusExample: DaemonStatus = { node: 'cp1', version: '1.2.3', vips: [vipExample] };
