@@ -64,10 +64,12 @@ ${doc}
 }
 
 function metrics() {
-  const rows = Object.values(metricTable).map(
-    ({ name, type, labels, help }) =>
-      `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
-  );
+  const rows = Object.values(metricTable).map(({ name, type, labels, help }) => [
+    `\`${name}\``,
+    type,
+    labels.map((label) => `\`${label}\``).join(', '),
+    help,
+  ]);
   return `# Metrics
 
 <!-- Written by scripts/generate-docs.mjs from src/telemetry/metric-table.ts. -->
@@ -75,12 +77,17 @@ function metrics() {
 Served at \`/metrics\` on the address \`metrics.listen\` (default \`:2112\`), in the Prometheus text format. Beside it are \`/livez\` and
 \`/readyz\` (200, or 503 with a reason a line) and \`/\`, a status page for people.
 
-| Metric | Type | Labels | Meaning |
-|---|---|---|---|
-${rows.join('\n')}
+${alignedTable([['Metric', 'Type', 'Labels', 'Meaning'], ...rows])}
 
 The \`process_*\` and \`nodejs_*\` metrics of the Prometheus client are there too. Series of a backend that left the pool disappear.
 `;
+}
+
+/** As the formatter wants it: every column as wide as its widest cell. */
+function alignedTable([head, ...rows]) {
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)));
+  const line = (cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
 function read(file) {
