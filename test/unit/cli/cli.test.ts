@@ -57,7 +57,7 @@ test('no words make the command line throw', async () => {
       const { code } = await run(words.join(' '), { environment: { VIPD_ADMIN_SOCKET: '/nonexistent/vipd.sock' } });
       assert.ok([0, 2, 3].includes(code), `${code}`);
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
 

@@ -221,6 +221,6 @@ test('nothing that a file, a flag or a variable holds makes the loader throw', a
       const loaded = await load(text, { flags, environment });
       if (!loaded.ok) for (const problem of loaded.problems) assert.match(problem, /^[^\n]+[:;] [^\n]+$/);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });

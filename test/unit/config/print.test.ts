@@ -50,6 +50,6 @@ test('what is printed gives the same settings again', async () => {
       const printed = printSettings(loaded.effective);
       assert.deepEqual(await settingsOf(printed, { hostname: 'another' }), loaded.settings);
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
