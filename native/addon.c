@@ -2,6 +2,7 @@
 #include "event_socket.h"
 #include "packet_socket.h"
 #include "route_socket.h"
+#include "relay.h"
 #include "values.h"
 
 /* The functions of the addon by name; src/kernel/linux/addon.ts has their types. */
@@ -15,6 +16,14 @@ static const struct {
     {"packetClose", vipd_event_socket_close},
     {"routeOpen", vipd_route_socket_open},
     {"routeClose", vipd_event_socket_close},
+    {"relayCreate", vipd_relay_create},
+    {"relayDispose", vipd_relay_dispose},
+    {"relayListen", vipd_relay_listen},
+    {"relayPort", vipd_relay_port},
+    {"relaySetBackends", vipd_relay_set_backends},
+    {"relayReset", vipd_relay_reset},
+    {"relayStats", vipd_relay_stats},
+    {"relayUnlisten", vipd_relay_unlisten},
 };
 
 NAPI_MODULE_INIT() {

@@ -4,6 +4,7 @@ import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { KernelError } from '../errors.js';
+import type { RelayBackend, RelayStats } from '../ports.js';
 
 /** What JavaScript holds of an object of the addon. */
 export type Handle = object & { readonly __brand: 'Handle' };
@@ -18,6 +19,14 @@ export interface Addon {
   routeOpen(onDatagram: (datagram: Uint8Array) => void, onError: (error: Error) => void): Handle;
   /** No callback runs after this returns. Closing twice is fine. */
   routeClose(socket: Handle): void;
+  relayCreate(): Handle;
+  relayDispose(relay: Handle): void;
+  relayListen(relay: Handle, ip: string, port: number, freebind: boolean): Handle;
+  relayPort(listener: Handle): number;
+  relaySetBackends(listener: Handle, backends: readonly RelayBackend[], connectTimeout: number): void;
+  relayReset(listener: Handle, backend: string | undefined): void;
+  relayStats(listener: Handle): RelayStats;
+  relayUnlisten(listener: Handle): void;
 }
 
 /**
@@ -44,6 +53,15 @@ export function loadAddon(root: string = packageRoot(import.meta.dirname)): Addo
     `vipd has no native addon for ${machine} in ${root}: ${reasons.join(', ')}; install a C compiler ` +
       '(Debian: apt-get install gcc libc6-dev) and run "node scripts/install-native.mjs" there',
   );
+}
+
+/** Calls the addon; what the kernel refuses becomes a KernelError that names `where`. */
+export function orKernelError<T>(where: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw kernelError(error, where);
+  }
 }
 
 /** The refusal behind an error that the addon threw; `where` is what it was about. Other errors are bugs and pass as they are. */

@@ -1,6 +1,6 @@
 import { KernelError } from '../errors.js';
 import type { ArpSockets } from '../ports.js';
-import { type Addon, kernelError } from './addon.js';
+import { type Addon, kernelError, orKernelError } from './addon.js';
 
 /**
  * ARP sockets of AF_PACKET (packet(7)) in the network namespace of this process. While the interface is down, or after it is
@@ -10,21 +10,14 @@ export function createArpSockets(addon: Pick<Addon, 'packetOpen' | 'packetSend' 
   return {
     open(link, onFrame, onError) {
       const where = `the ARP socket of interface ${link}`;
-      const refusal = (error: unknown) => {
+      const failed = (error: Error) => {
         const refused = kernelError(error, where);
         if (!(refused instanceof KernelError)) throw refused;
-        return refused;
+        onError(refused);
       };
-      const orRefusal = <T>(call: () => T): T => {
-        try {
-          return call();
-        } catch (error) {
-          throw refusal(error);
-        }
-      };
-      const socket = orRefusal(() => addon.packetOpen(link, onFrame, (error) => onError(refusal(error))));
+      const socket = orKernelError(where, () => addon.packetOpen(link, onFrame, failed));
       return {
-        send: (frame) => orRefusal(() => addon.packetSend(socket, frame)),
+        send: (frame) => orKernelError(where, () => addon.packetSend(socket, frame)),
         [Symbol.dispose]: () => addon.packetClose(socket),
       };
     },

@@ -1,0 +1,52 @@
+/* A client's connection and the one made for it to a backend. All of it is for the engine's thread. */
+#pragma once
+
+#include "relay_backend.h"
+#include "relay_engine.h"
+#include "relay_flow.h"
+
+struct relay_listener;
+struct relay_connection;
+
+/* One of the two sockets, as an event sees it. */
+struct relay_leg {
+  struct relay_source source; /* must be first */
+  struct relay_connection *connection;
+  struct relay_end end;
+};
+
+struct relay_connection {
+  struct list link;     /* in engine->connections, in the end in engine->closed */
+  struct list busy;     /* in engine->busy */
+  struct list timed;    /* in engine->deadlines */
+  uint64_t deadline;    /* of the attempt under way */
+  uint64_t patience;    /* until when it waits for a descriptor; 0 when it does not */
+  enum { RELAY_CONNECTING, RELAY_OPEN, RELAY_CLOSED } state;
+  struct relay_engine *engine;
+  struct relay_listener *listener;
+  struct relay_backend *backend; /* NULL between attempts */
+  struct relay_tried tried;
+  struct relay_leg client, server;
+  struct relay_flow from_client, to_client;
+};
+
+/* Takes over an accepted socket. */
+void relay_connection_start(struct relay_listener *listener, int fd);
+
+/* Ends it, with RST to both sides or in peace; the memory lives until relay_connections_free_closed(). Twice is fine. */
+void relay_connection_close(struct relay_connection *connection, bool reset);
+
+/* The server's leg is connected: data flows from now on. */
+void relay_connection_open(struct relay_connection *connection);
+
+/* When the earliest deadline is, in the engine's ms; UINT64_MAX when there is none. */
+uint64_t relay_connections_deadline(const struct relay_engine *engine);
+void relay_connections_expire(struct relay_engine *engine);
+
+/* Goes on with those that had more to do than their share of a turn. */
+void relay_connections_continue(struct relay_engine *engine);
+
+/* Resets those of a listener (NULL: of all) to backends of a name (NULL: all); those not connected yet go on to the next backend. */
+void relay_connections_reset(struct relay_engine *engine, const struct relay_listener *listener, const char *name);
+
+void relay_connections_free_closed(struct relay_engine *engine);

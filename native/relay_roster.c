@@ -1,0 +1,77 @@
+#include "relay_roster.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How many backends that left are remembered, besides those that still have connections. */
+enum { REMEMBERED = 64 };
+
+static bool is_wished(const struct relay_backend *backend, const struct relay_wish *wish) {
+  return backend->address.length == wish->address.length &&
+         memcmp(&backend->address.storage, &wish->address.storage, sizeof wish->address.storage) == 0 &&
+         strcmp(backend->name, wish->name) == 0;
+}
+
+static struct relay_backend *find(struct relay_backend *const *backends, size_t count, const struct relay_wish *wish) {
+  for (size_t i = 0; i < count; i++)
+    if (is_wished(backends[i], wish)) return backends[i];
+  return NULL;
+}
+
+static bool contains(struct relay_backend *const *backends, size_t count, const struct relay_backend *backend) {
+  for (size_t i = 0; i < count; i++)
+    if (backends[i] == backend) return true;
+  return false;
+}
+
+static struct relay_table *make_table(const struct relay_roster *roster, const struct relay_wish *wishes, size_t count,
+                                      uint32_t connect_timeout) {
+  struct relay_table *table = calloc(1, sizeof *table + count * sizeof table->backends[0]);
+  if (table == NULL) return NULL;
+  table->connect_timeout = connect_timeout;
+  for (size_t i = 0; i < count; i++) {
+    struct relay_backend *backend = find(table->backends, i, &wishes[i]);
+    if (backend == NULL) backend = find(roster->backends, roster->count, &wishes[i]);
+    backend = backend == NULL ? relay_backend_create(wishes[i].name, &wishes[i].address) : relay_backend_ref(backend);
+    if (backend == NULL) {
+      relay_table_free(table);
+      return NULL;
+    }
+    table->backends[table->count++] = backend;
+  }
+  return table;
+}
+
+/* Only the roster can hand out new references to a backend that nobody else holds: with one reference it is idle for good. */
+static bool is_idle(const struct relay_backend *backend) {
+  return atomic_load_explicit(&backend->references, memory_order_acquire) == 1;
+}
+
+struct relay_table *relay_roster_table(struct relay_roster *roster, const struct relay_wish *wishes, size_t count,
+                                       uint32_t connect_timeout) {
+  struct relay_table *table = make_table(roster, wishes, count, connect_timeout);
+  struct relay_backend **backends = calloc(roster->count + count + 1, sizeof backends[0]);
+  if (table == NULL || backends == NULL) {
+    relay_table_free(table);
+    free(backends);
+    return NULL;
+  }
+  size_t kept = 0, idle = 0;
+  for (size_t i = 0; i < count; i++)
+    if (!contains(backends, kept, table->backends[i])) backends[kept++] = relay_backend_ref(table->backends[i]);
+  size_t listed = kept;
+  for (size_t i = 0; i < roster->count; i++) { /* those that left last come first */
+    struct relay_backend *backend = roster->backends[i];
+    if (contains(backends, listed, backend) || (is_idle(backend) && ++idle > REMEMBERED)) continue;
+    backends[kept++] = relay_backend_ref(backend);
+  }
+  relay_roster_clear(roster);
+  *roster = (struct relay_roster){.count = kept, .listed = listed, .backends = backends};
+  return table;
+}
+
+void relay_roster_clear(struct relay_roster *roster) {
+  for (size_t i = 0; i < roster->count; i++) relay_backend_unref(roster->backends[i]);
+  free(roster->backends);
+  *roster = (struct relay_roster){0};
+}

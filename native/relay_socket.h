@@ -1,0 +1,25 @@
+/* The sockets of the relay: how they are opened, tuned and ended. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay_backend.h"
+
+/* Reads an address of either family; false if the text is none. */
+bool relay_address_parse(const char *ip, uint16_t port, struct relay_address *address);
+
+/* A listening, non-blocking socket, or -1 with errno; `*operation` is the call that failed. */
+int relay_socket_listen(const struct relay_address *address, bool freebind, const char **operation);
+
+/* The port a socket is bound to. */
+uint16_t relay_socket_port(int fd);
+
+/* A non-blocking socket whose connection has been started, or -1 with errno. */
+int relay_socket_connect(const struct relay_address *address);
+
+/* Closes; with `reset` the peer gets RST, and what was not sent yet is dropped. */
+void relay_socket_close(int fd, bool reset);
+
+/* Whether the error of socket() or accept() means that this machine has no descriptor or memory left just now. */
+bool relay_is_exhaustion(int error);
