@@ -27,7 +27,7 @@ static void set_deadline(struct relay_connection *connection, uint64_t deadline)
 static bool give_up(struct relay_connection *connection) {
   if (connection->server.end.fd >= 0) {
     relay_engine_unwatch(connection->engine, connection->server.end.fd);
-    relay_socket_close(connection->server.end.fd, false);
+    relay_socket_close(connection->server.end.fd, true);
   }
   connection->server.end = (struct relay_end){.fd = -1};
   bool noted = relay_tried_add(&connection->tried, connection->backend);

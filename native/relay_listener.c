@@ -40,7 +40,7 @@ struct relay_listener *relay_listener_create(struct relay_engine *engine, const 
     if (relay_engine_post(engine, add, listener, NULL)) return listener;
     relay_listener_unref(listener);
   }
-  relay_socket_close(fd, false);
+  relay_socket_close(fd, true);
   *operation = "relay";
   errno = engine->commands == NULL ? EBADF : ENOMEM;
   return NULL;
@@ -127,7 +127,7 @@ void relay_listener_accept(struct relay_listener *listener) {
 void relay_listener_close(struct relay_listener *listener) {
   if (listener->fd < 0) return;
   relay_engine_unwatch(listener->engine, listener->fd);
-  relay_socket_close(listener->fd, false);
+  relay_socket_close(listener->fd, true);
   listener->fd = -1;
 }
 

@@ -23,7 +23,13 @@ bool relay_address_parse(const char *ip, uint16_t port, struct relay_address *ad
   return true;
 }
 
+static const struct linger drop = {.l_onoff = 1, .l_linger = 0}; /* close() sends RST: __tcp_close() */
+static const struct linger deliver = {.l_onoff = 0};             /* close() sends what waits, then FIN */
+
 /*
+ * A socket resets its peer when it is closed, unless it is closed in peace on purpose: so a process that dies, however it dies,
+ * never makes half an answer look like a whole one.
+ *
  * No delay: the relay writes whole what it reads, waiting for more only adds latency. Keep-alive finds a peer that vanished while
  * idle within 30 s. TCP_USER_TIMEOUT stays unset on purpose: it would also end connections whose peer is well but does not read
  * (tcp_probe_timer() counts zero-window probes against it), and back-pressure must be able to last.
@@ -37,14 +43,14 @@ static int tune(int fd) {
   };
   for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
     if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value) < 0) return -1;
-  return 0;
+  return setsockopt(fd, SOL_SOCKET, SO_LINGER, &drop, sizeof drop);
 }
 
 /* Opens a tuned socket of the address's family. Accepted sockets inherit the tuning from the one that listens. */
 static int open_socket(const struct relay_address *address) {
   int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd >= 0 && tune(fd) < 0) {
-    relay_socket_close(fd, false);
+    relay_socket_close(fd, true);
     return -1;
   }
   return fd;
@@ -70,7 +76,7 @@ int relay_socket_listen(const struct relay_address *address, bool freebind, cons
   return fd;
 
 failed:
-  relay_socket_close(fd, false);
+  relay_socket_close(fd, true);
   return -1;
 }
 
@@ -86,14 +92,13 @@ int relay_socket_connect(const struct relay_address *address) {
   int fd = open_socket(address);
   if (fd < 0) return -1;
   if (connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0 || errno == EINPROGRESS) return fd;
-  relay_socket_close(fd, false);
+  relay_socket_close(fd, true);
   return -1;
 }
 
 void relay_socket_close(int fd, bool reset) {
-  static const struct linger drop = {.l_onoff = 1, .l_linger = 0}; /* close() then sends RST: tcp_close() */
   int error = errno;
-  if (reset) setsockopt(fd, SOL_SOCKET, SO_LINGER, &drop, sizeof drop);
+  if (!reset) setsockopt(fd, SOL_SOCKET, SO_LINGER, &deliver, sizeof deliver);
   close(fd);
   errno = error;
 }

@@ -18,7 +18,7 @@ uint16_t relay_socket_port(int fd);
 /* A non-blocking socket whose connection has been started, or -1 with errno. */
 int relay_socket_connect(const struct relay_address *address);
 
-/* Closes; with `reset` the peer gets RST, and what was not sent yet is dropped. */
+/* Closes; with `reset` the peer gets RST and what was not sent yet is dropped, else it gets that and FIN. Keeps errno. */
 void relay_socket_close(int fd, bool reset);
 
 /* Whether the error of socket() or accept() means that this machine has no descriptor or memory left just now. */
