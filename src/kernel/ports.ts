@@ -70,7 +70,10 @@ export interface Network {
   watch(onChange: (change: NetworkChange) => void): Disposable;
 }
 
-/** An ARP socket on one interface (AF_PACKET; a kernel filter passes ARP only, attached before the socket is bound). */
+/**
+ * An ARP socket on one interface (AF_PACKET; a kernel filter passes ARP only, attached before the socket is bound). While the
+ * interface is down it is silent, and it is heard again by itself; once the interface is gone it is silent for good.
+ */
 export interface ArpSocket extends Disposable {
   /** Sends one whole Ethernet frame. Throws KernelError (`ENETDOWN`, `ENXIO`, …). */
   send(frame: Uint8Array): void;
@@ -78,7 +81,8 @@ export interface ArpSocket extends Disposable {
 
 export interface ArpSockets {
   /**
-   * Opens a socket on an interface. `onFrame` gets every received ARP frame, Ethernet header included, never our own.
+   * Opens a socket on an interface. `onFrame` gets every received ARP frame (of a longer one the first 2048 bytes), Ethernet header
+   * included, never our own.
    * After `onError` the socket is closed. Throws KernelError.
    */
   open(link: number, onFrame: (frame: Uint8Array) => void, onError: (error: KernelRefusal) => void): ArpSocket;
@@ -127,6 +131,7 @@ export interface RelayBackendStats {
 export interface RelayStats {
   /** Client connections refused because no backend took them. */
   readonly refused: number;
+  /** Those in the table, in its order, then those that left it while connections to them are open. */
   readonly backends: readonly RelayBackendStats[];
 }
 
@@ -144,7 +149,10 @@ export interface RelayListener extends Disposable {
   stats(): RelayStats;
 }
 
-/** The TCP relay engine: its own threads, no payload in JavaScript. */
+/**
+ * The TCP relay engine: its own threads, no payload in JavaScript. Disposing it resets every connection before it returns; so does
+ * the end of the process, however it ends.
+ */
 export interface Relay extends Disposable {
   /** Port 0 picks a free one. With `freebind` the address need not be on this host yet (IP_FREEBIND). Throws KernelError. */
   listen(options: { readonly ip: Ip; readonly port: number; readonly freebind: boolean }): RelayListener;
