@@ -24,10 +24,17 @@ for (const stream of [process.stdout, process.stderr]) {
 const io: CliIo = {
   stdout: output(process.stdout),
   stderr: output(process.stderr),
+  stdin: process.stdin,
   environment: process.env,
   hostname: hostname(),
   version,
   clock,
+  self: {
+    node: process.execPath,
+    script: process.argv[1] ?? '',
+    pid: process.pid,
+    uid: process.getuid?.() ?? 0,
+  },
   stop: stop.signal,
   startDaemon: run,
 };

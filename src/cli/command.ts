@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Options } from 'yargs';
 import type { Settings } from '../config/settings.js';
 import type { Clock } from '../time/clock.js';
@@ -8,7 +9,8 @@ export interface Command {
   /** `['start']`, `['config', 'check']`. */
   readonly words: readonly [string, ...string[]];
   readonly aliases?: readonly string[];
-  readonly describe: string;
+  /** False for what only vipd itself calls. */
+  readonly describe: string | false;
   /** By name without the dashes, in the words of yargs. */
   readonly options: Readonly<Record<string, Options>>;
   /** Returns the exit code; what it throws is a failure, printed as one sentence. */
@@ -21,10 +23,13 @@ export type Arguments = Readonly<Record<string, unknown>>;
 export interface CliIo {
   readonly stdout: Output;
   readonly stderr: Output;
+  readonly stdin: Readable;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostname: string;
   readonly version: string;
   readonly clock: Clock;
+  /** How this process was started, and as whom. */
+  readonly self: { readonly node: string; readonly script: string; readonly pid: number; readonly uid: number };
   /** Aborted by SIGINT and SIGTERM. */
   readonly stop: AbortSignal;
   /** Runs the daemon until it is stopped; the exit code. */

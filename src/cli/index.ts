@@ -5,11 +5,12 @@ import { type Arguments, type CliIo, type Command, refuseUsage } from './command
 import { configCheck } from './config-check.js';
 import { configPrint } from './config-print.js';
 import { exitCodes } from './exit-codes.js';
+import { lab, labAgent, labApi } from './lab.js';
 import { start } from './start.js';
 import { status } from './status.js';
 
 /** Every command there is: a new one is a file beside this one and a word in this list. */
-const commands: readonly Command[] = [start, status, configCheck, configPrint];
+const commands: readonly Command[] = [start, status, configCheck, configPrint, lab, labAgent, labApi];
 
 const sections: Readonly<Record<string, string>> = { config: 'check or print the configuration' };
 
@@ -43,7 +44,8 @@ async function parse(argv: readonly string[], io: CliIo): Promise<Parsed> {
   const register = (parser: Argv, name: string, command: Command) =>
     parser.command(
       [name, ...(command.aliases ?? [])],
-      command.describe,
+      // yargs hides what has `false` here; its types know that only of other overloads.
+      command.describe as string,
       (inner) => inner.options(command.options),
       (args) => {
         chosen = { command, args };
@@ -93,7 +95,9 @@ function misuseOf(
 ): string | undefined {
   const words = args._.map(String);
   if (command === undefined) {
-    const names = commands.flatMap(({ words: own, aliases = [] }) => [own.join(' '), ...aliases]);
+    const names = commands
+      .filter(({ describe }) => describe !== false)
+      .flatMap(({ words: own, aliases = [] }) => [own.join(' '), ...aliases]);
     if (words.length === 0) return `no command is given; write one of ${names.join(', ')}, or see vipd --help`;
     const inSection = names.filter((name) => name.startsWith(`${words[0]} `));
     if (words.length === 1 && inSection.length > 0)

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Clock } from '../time/clock.js';
 import { type ProbeOrder, type ProbeResult, runProbe } from './probe.js';
@@ -34,7 +34,7 @@ export type AgentReport =
   | { readonly id: number; readonly failure: string };
 
 /** Carries out the orders that arrive on `input`, until it ends. */
-export async function serveAgent(input: Readable, output: Writable, clock: Clock): Promise<void> {
+export async function serveAgent(input: Readable, output: { write(text: string): void }, clock: Clock): Promise<void> {
   const stops = new Map<number, AbortController>();
   const report = (message: AgentReport) => output.write(`${JSON.stringify(message)}\n`);
 

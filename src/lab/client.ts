@@ -30,18 +30,23 @@ export interface Client {
 
 /** Starts the process; it ends with the namespace's network. */
 export function startClient(namespace: Namespace, program: Program): Client {
-  const child = namespace.spawn(program.node, [program.script, 'lab', 'agent'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = namespace.spawn(program.node, [program.script, 'lab-agent'], { stdio: ['pipe', 'pipe', 'inherit'] });
   const { stdin, stdout } = child;
   if (stdin === null || stdout === null) throw new Error('the agent has no pipes');
   const waiting = new Map<number, (report: AgentReport) => void>();
   let lastId = 0;
-  const order = (message: AgentOrder) => stdin.write(`${JSON.stringify(message)}\n`);
+  let gone = false;
+  const order = (message: AgentOrder) => {
+    if (gone) waiting.get(message.id)?.({ id: message.id, failure: 'the agent ended' });
+    else stdin.write(`${JSON.stringify(message)}\n`);
+  };
   stdin.on('error', () => {});
   createInterface({ input: stdout }).on('line', (line) => {
     const report: AgentReport = JSON.parse(line);
     waiting.get(report.id)?.(report);
   });
   child.once('exit', () => {
+    gone = true;
     for (const [id, tell] of waiting) tell({ id, failure: 'the agent ended' });
   });
 

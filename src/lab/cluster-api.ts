@@ -1,19 +1,25 @@
 import type { Answer, Call } from './agent.js';
 import type { Client } from './client.js';
-import type { Daemon } from './daemon.js';
 import type { Host } from './network.js';
 
 /** The Kubernetes API of the lab: one store behind an API server on every control-plane node. */
 export interface ClusterApi {
-  readonly kind: 'embedded' | 'real';
   /** What it is, for people. */
   readonly description: string;
   /** A kubeconfig that points at the API server of the node that reads it. */
   readonly kubeconfig: string;
   /** Starts a node's API server on 0.0.0.0:6443; its certificate carries the node's name. It may not answer yet. */
-  startServer(host: Host): Promise<Daemon>;
+  startServer(host: Host): Promise<ApiServer>;
+  /** The file that a node's API server writes to. */
+  logOf(node: string): string;
   /** How an administrator identifies himself. */
   readonly token: string;
+}
+
+export interface ApiServer {
+  /** False once it has ended. */
+  running(): boolean;
+  signal(name: NodeJS.Signals): void;
 }
 
 /** A node as kubeadm and the kubelet would register it. */

@@ -7,7 +7,7 @@ import { millis } from '../time/instant.js';
 import type { DaemonStatus } from '../vip/status.js';
 import { type AddressWatch, watchAddress } from './address-watch.js';
 import { type Client, type Program, startClient } from './client.js';
-import { type Administrator, type ClusterApi, createAdministrator } from './cluster-api.js';
+import { type Administrator, type ApiServer, type ClusterApi, createAdministrator } from './cluster-api.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import { startEmbeddedClusterApi } from './embedded-api.js';
 import { createNetwork, type Host, type Network } from './network.js';
@@ -27,7 +27,7 @@ export interface ClusterOptions {
   /** An empty folder for configurations, keys, sockets and logs; its path is short (sun_path has 108 bytes). */
   readonly folder: string;
   /** `embedded`, or the folder of etcd and kube-apiserver. */
-  readonly api: 'embedded' | { readonly assets: string };
+  readonly api: 'embedded' | { readonly programs: string };
   /** How many control-plane nodes: cp1, cp2, … */
   readonly size: number;
   /** Keys of the VIP's configuration beside its name and address: `{ deadManSwitch: '5s' }`. */
@@ -46,7 +46,7 @@ export interface ClusterNode {
   readonly logs: { readonly vipd: string; readonly api: string };
   /** The latest vipd that was started here. */
   readonly vipd: Daemon | undefined;
-  readonly api: Daemon | undefined;
+  readonly api: ApiServer | undefined;
   startVipd(): Promise<Daemon>;
   /** Starts the API server and waits until it answers. */
   startApi(): Promise<void>;
@@ -155,8 +155,8 @@ async function createNode(host: Host, parts: NodeParts): Promise<ClusterNode> {
   await writeFile(configFile, `${JSON.stringify(config, null, 2)}\n`);
   const address = await watchAddress(host, vip, clock);
   let vipd: Daemon | undefined;
-  let server: Daemon | undefined;
-  const logs = { vipd: join(folder, `${name}.vipd.log`), api: join(folder, `${name}.api.log`) };
+  let server: ApiServer | undefined;
+  const logs = { vipd: join(folder, `${name}.vipd.log`), api: api.logOf(name) };
 
   async function startVipd(): Promise<Daemon> {
     vipd = await startDaemon(host, program.node, [program.script, 'start', '--config', configFile], logs.vipd);

@@ -54,12 +54,12 @@ export async function startEmbeddedClusterApi(
   const authority = await createAuthority('vipd lab', clock.wall());
   const token = randomBytes(16).toString('hex');
   const store = { host: address, port: 2379 };
+  const logOf = (name: string) => join(folder, `${name}.api.log`);
 
   async function startProcess(name: string, wanted: ApiProcess, namespace = network.switch) {
     const file = join(folder, `${name}.api.json`);
     await writeFile(file, JSON.stringify(wanted), { mode: 0o600 });
-    const log = join(folder, `${name}.api.log`);
-    return startDaemon(namespace, program.node, [program.script, 'lab-api', '--file', file], log);
+    return startDaemon(namespace, program.node, [program.script, 'lab-api', '--file', file], logOf(name));
   }
 
   await startProcess('store', { role: 'store', ...store, token });
@@ -67,10 +67,10 @@ export async function startEmbeddedClusterApi(
   const server = 'https://127.0.0.1:6443';
   await writeFile(kubeconfig, kubeconfigText({ server, caPem: authority.caPem, token }), { mode: 0o600 });
   return {
-    kind: 'embedded',
     description: 'embedded',
     kubeconfig,
     token,
+    logOf,
     async startServer(host) {
       const { name, ip } = host;
       const certificate = await authority.issue({ commonName: name, ips: ['127.0.0.1', ip], dnsNames: [name] });

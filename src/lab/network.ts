@@ -64,15 +64,13 @@ export async function createNetwork(name: string, owner: number, address?: strin
     const namespace = `${prefix}-${host}`;
     namespaces.push(namespace);
     await execute('ip', ['netns', 'add', namespace]);
-    const inside = (command: string, args: readonly string[]) => [
-      ...['--pdeathsig', 'KILL', 'nsenter', `--net=/run/netns/${namespace}`, '--', command],
-      ...args,
-    ];
+    // Whoever starts a command may be killed before it can stop it: the kernel does it then.
+    const inside = ['--pdeathsig', 'KILL', ...insideNamespace(namespace)];
     const result: Namespace = {
       namespace,
-      run: (command, args = []) => execute('setpriv', inside(command, args)),
+      run: (command, args = []) => execute('setpriv', [...inside, command, ...args]),
       spawn(command, args, options = {}) {
-        const child = spawn('setpriv', inside(command, args), options);
+        const child = spawn('setpriv', [...inside, command, ...args], options);
         children.add(child);
         child.once('exit', () => children.delete(child));
         child.once('error', () => children.delete(child));
@@ -134,6 +132,11 @@ export async function createNetwork(name: string, owner: number, address?: strin
     },
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** What is put before a command to run it in a namespace; the process stays the same. */
+export function insideNamespace(namespace: string): readonly string[] {
+  return ['nsenter', `--net=/run/netns/${namespace}`, '--'];
 }
 
 async function batch(namespace: string, lines: readonly string[]): Promise<void> {

@@ -50,13 +50,19 @@ export interface RealServerOptions {
   readonly flags?: readonly string[];
 }
 
-export interface RealServer extends ApiAccess, AsyncDisposable {}
+export interface RealServer extends ApiAccess, AsyncDisposable {
+  /** False once it has ended. */
+  running(): boolean;
+  signal(name: NodeJS.Signals): void;
+}
 
 /** One etcd and the API servers before it. Ends all its processes when disposed, and the kernel ends them when this process dies. */
 export interface RealCluster extends AsyncDisposable {
   /** `http://host:port` of etcd. */
   readonly etcd: string;
   readonly authority: Authority;
+  /** The bearer token that every server accepts. */
+  readonly token: string;
   /** Starts a kube-apiserver and waits until it is ready (about 5 s). Rejects with the end of its log when it is not. */
   addServer(options: RealServerOptions): Promise<RealServer>;
 }
@@ -79,7 +85,7 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
   const peerPort = ownNetwork ? 2380 : await freePort(host);
   const etcd = `http://${host}:${clientPort}`;
   const peer = `http://${host}:${peerPort}`;
-  const stopEtcd = await start(options, {
+  const etcdProgram = await start(options, {
     name: 'etcd',
     prefix: options.prefix ?? [],
     command: [
@@ -106,7 +112,7 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
     });
     const own = await writeCertificate(join(folder, name), certificate);
     const url = `https://${host}:${port}`;
-    const stop = await start(options, {
+    const program = await start(options, {
       name: `kube-apiserver-${name}`,
       prefix,
       command: [
@@ -134,7 +140,7 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
     });
     const { caPem } = authority;
     const kubeconfig = kubeconfigText({ server: url, caPem, token });
-    const running = { url, port, caPem, token, kubeconfig, [Symbol.asyncDispose]: stop };
+    const running = { ...program, url, port, caPem, token, kubeconfig };
     servers.push(running);
     return running;
   }
@@ -142,10 +148,11 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
   return {
     etcd,
     authority,
+    token,
     addServer,
     async [Symbol.asyncDispose]() {
       await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
-      await stopEtcd();
+      await etcdProgram[Symbol.asyncDispose]();
     },
   };
 }
@@ -170,8 +177,9 @@ interface Program {
   readonly probe: Probe;
 }
 
-/** @returns what stops it */
-async function start(options: RealClusterOptions, program: Program): Promise<() => Promise<void>> {
+type RunningProgram = Pick<RealServer, 'running' | 'signal' | keyof AsyncDisposable>;
+
+async function start(options: RealClusterOptions, program: Program): Promise<RunningProgram> {
   const { clock, folder } = options;
   const logFile = join(folder, `${program.name}.log`);
   const log = await open(logFile, 'a');
@@ -191,7 +199,10 @@ async function start(options: RealClusterOptions, program: Program): Promise<() 
   await log.close();
   const until = plus(clock.now(), readyTimeout);
   while (isRunning(child) && between(clock.now(), until) > 0) {
-    if (await isReady(program.prefix, program.probe)) return stop;
+    if (await isReady(program.prefix, program.probe)) {
+      const signal = (name: NodeJS.Signals) => void child.kill(name);
+      return { running: () => isRunning(child), signal, [Symbol.asyncDispose]: stop };
+    }
     await Promise.race([ended, sleep(clock, millis(250))]);
   }
   const state = isRunning(child) ? 'is not ready' : 'ended';
