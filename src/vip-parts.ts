@@ -60,7 +60,7 @@ export function createVip(settings: VipSettings, link: Link, shared: Shared): Vi
   const balancer = settings.loadBalancer.mode === 'off' ? undefined : createBalancer(settings, shared, log);
   const driver: VipDriver = createVipDriver({
     name: settings.name,
-    addresses: settings.addresses,
+    ips: settings.addresses.map((address) => address.ip),
     link,
     config: {
       deadManSwitch: settings.deadManSwitch,

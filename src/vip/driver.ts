@@ -1,7 +1,7 @@
 import type { Heard } from '../arp/announcement.js';
 import { type ArpSpeaker, createArpSpeaker } from '../arp/driver.js';
 import type { ArpSockets, Link, Network, NetworkChange } from '../kernel/ports.js';
-import type { Cidr } from '../net/cidr.js';
+import { hostPrefix, type Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
@@ -41,7 +41,7 @@ const stalled = millis(200);
 /** One VIP on one interface: its addresses, its announcements, its data path, as the election says. */
 export function createVipDriver(parts: {
   readonly name: string;
-  readonly addresses: readonly Cidr[];
+  readonly ips: readonly Ip[];
   readonly link: Link;
   readonly config: VipConfig;
   readonly election: Election;
@@ -52,7 +52,7 @@ export function createVipDriver(parts: {
   readonly log: Log;
   readonly observer: VipObserver;
 }): VipDriver {
-  const { election, network, clock, log, observer, dataPath, addresses } = parts;
+  const { election, network, clock, log, observer, dataPath, ips } = parts;
   let link = parts.link;
   let state = initialVip(parts.config, link.up, clock.now());
   let leadership: Leadership = {
@@ -71,7 +71,7 @@ export function createVipDriver(parts: {
     clock,
     log,
     link,
-    ips: addresses.map((address) => address.ip),
+    ips,
     onHeard: heard,
     onAnnounced: (form) => observer.announced(form),
   });
@@ -129,13 +129,10 @@ export function createVipDriver(parts: {
         if (stale) return feed({ kind: 'done', operation: effect.operation, ok: false });
         return finish(
           effect.operation,
-          Promise.all(addresses.map((a) => network.putAddress({ ...a, link: link.index, lifetime: effect.lifetime }))),
+          Promise.all(ips.map((ip) => network.putAddress({ ...place(ip), lifetime: effect.lifetime }))),
         );
       case 'remove':
-        return finish(
-          effect.operation,
-          Promise.all(addresses.map((a) => network.removeAddress({ ...a, link: link.index }))),
-        );
+        return finish(effect.operation, Promise.all(ips.map((ip) => network.removeAddress(place(ip)))));
       case 'open':
       case 'close':
         // In the order asked for: a close never overtakes the open before it.
@@ -150,6 +147,11 @@ export function createVipDriver(parts: {
       case 'claimed':
         return election.claimed();
     }
+  }
+
+  /** Alone in its prefix, whatever subnet it is in: the kernel then never takes it for the node's own (scope host). */
+  function place(ip: Ip): { readonly ip: Ip; readonly prefixLength: number; readonly link: number } {
+    return { ip, prefixLength: hostPrefix(ip), link: link.index };
   }
 
   function finish(operation: number, work: Promise<unknown>): void {
@@ -186,7 +188,7 @@ export function createVipDriver(parts: {
     const [links, present] = await Promise.all([network.links(), network.addresses()]);
     const now = links.find((l) => l.name === link.name);
     linkChanged(now ?? { ...link, up: false });
-    const missing = addresses.some((a) => !present.some((p) => p.ip === a.ip && p.link === link.index));
+    const missing = ips.some((ip) => !present.some((p) => p.ip === ip && p.link === link.index));
     if (missing) feed({ kind: 'address-removed' });
   }
 
@@ -198,8 +200,7 @@ export function createVipDriver(parts: {
     network(change) {
       switch (change.kind) {
         case 'address-removed':
-          if (change.link === link.index && addresses.some((a) => a.ip === change.ip))
-            feed({ kind: 'address-removed' });
+          if (change.link === link.index && ips.includes(change.ip)) feed({ kind: 'address-removed' });
           return;
         case 'link':
           // By name: an interface that is made anew has another index.

@@ -7,7 +7,7 @@ import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createRelay } from '../../src/kernel/linux/relay.js';
 import type { Relay, RelayBackendStats, RelayListener } from '../../src/kernel/ports.js';
 import { type Ip, parseIp } from '../../src/net/ip.js';
-import { until } from '../netns/until.js';
+import { until } from '../netns/poll.js';
 import { answering, ask, dial, ending, loopback, refusingBackend, startPeer, timeout } from './relay-peers.js';
 import { exchange } from './relay-stream.js';
 
@@ -45,11 +45,14 @@ async function connected(): Promise<{ client: Socket; server: Socket } & Disposa
 async function stalled(): Promise<void> {
   let bytes = 0n;
   let since = 0;
-  await until(() => {
-    const now = statsOf('a').bytesToClient;
-    if (now !== bytes) [bytes, since] = [now, performance.now()];
-    return bytes > 0n && performance.now() - since > 150;
-  }, 10);
+  await until(
+    () => {
+      const now = statsOf('a').bytesToClient;
+      if (now !== bytes) [bytes, since] = [now, performance.now()];
+      return bytes > 0n && performance.now() - since > 150;
+    },
+    { within: 10000, what: 'the state that the relay should reach' },
+  );
 }
 
 describe('relay: data', () => {
@@ -59,7 +62,7 @@ describe('relay: data', () => {
     assert.deepEqual(received, sent);
     const { bytesFromClient, bytesToClient, open, total, reset } = statsOf('a');
     assert.deepEqual([bytesFromClient, bytesToClient], [32n << 20n, 32n << 20n]);
-    await until(() => statsOf('a').open === 0, 5);
+    await until(() => statsOf('a').open === 0, { within: 5000, what: 'statsOf(’a’).open === 0' });
     assert.deepEqual({ open: open <= 1, total, reset }, { open: true, total: 1, reset: 0 });
   });
 
@@ -94,12 +97,12 @@ describe('relay: data', () => {
         socket.end(`client ${i}`);
       }),
     );
-    await until(() => heard.length === 250, 5);
+    await until(() => heard.length === 250, { within: 5000, what: 'heard.length === 250' });
     assert.deepEqual(
       (await Promise.all(heard)).sort(),
       Array.from({ length: 250 }, (_, i) => `end client ${i}`).sort(),
     );
-    await until(() => statsOf('a').open === 0, 5);
+    await until(() => statsOf('a').open === 0, { within: 5000, what: 'statsOf(’a’).open === 0' });
     assert.equal(statsOf('a').reset, 0);
   });
 
@@ -140,7 +143,7 @@ describe('relay: resets', () => {
     const end = ending(pair.client);
     pair.server.resetAndDestroy();
     assert.equal((await end).how, 'ECONNRESET');
-    await until(() => statsOf('a').open === 0, 5);
+    await until(() => statsOf('a').open === 0, { within: 5000, what: 'statsOf(’a’).open === 0' });
     assert.equal(statsOf('a').reset, 1);
   });
 
@@ -168,7 +171,7 @@ describe('relay: resets', () => {
     const end = ending(pair.server);
     pair.client.resetAndDestroy();
     assert.equal((await end).how, 'ECONNRESET');
-    await until(() => statsOf('a').open === 0, 5);
+    await until(() => statsOf('a').open === 0, { within: 5000, what: 'statsOf(’a’).open === 0' });
     assert.equal(statsOf('a').reset, 1);
   });
 
@@ -183,7 +186,7 @@ describe('relay: resets', () => {
     fill();
     await stalled();
     pair.server.resetAndDestroy();
-    await until(() => statsOf('a').open === 0, 5);
+    await until(() => statsOf('a').open === 0, { within: 5000, what: 'statsOf(’a’).open === 0' });
     const failed = once(pair.client, 'error');
     pair.client.write('anyone there?');
     assert.match((await failed)[0].code, /ECONNRESET|EPIPE/);
@@ -205,12 +208,18 @@ describe('relay: resets', () => {
     listener.setBackends([a.backend, b.backend], timeout);
     const clients = Array.from({ length: 20 }, () => dial(listener.port));
     const ends = new Map(clients.map((client) => [client, ending(client)]));
-    await until(() => a.sockets.length === 10 && b.sockets.length === 10, 5);
+    await until(() => a.sockets.length === 10 && b.sockets.length === 10, {
+      within: 5000,
+      what: 'a.sockets.length === 10 && b.sockets.length === 10',
+    });
     const ended = Promise.all(a.sockets.map(ending));
     listener.reset('nobody');
     listener.reset('a');
     assert.ok((await ended).every(({ how }) => how === 'ECONNRESET'));
-    await until(() => clients.filter((client) => client.destroyed).length === 10, 5);
+    await until(() => clients.filter((client) => client.destroyed).length === 10, {
+      within: 5000,
+      what: 'clients.filter((client) => client.destroyed).length === 10',
+    });
     assert.deepEqual([statsOf('a').open, statsOf('b').open], [0, 10]);
     listener.reset();
     assert.ok((await Promise.all(ends.values())).every(({ how }) => how === 'ECONNRESET'));
@@ -302,7 +311,10 @@ describe('relay: choice of backend', () => {
     listener.setBackends([{ name: 'b', ip: loopback, port: 1 }], timeout);
     assert.equal(statsOf('a').open, 1);
     pair.client.resetAndDestroy();
-    await until(() => listener.stats().backends.length === 1, 5);
+    await until(() => listener.stats().backends.length === 1, {
+      within: 5000,
+      what: 'listener.stats().backends.length === 1',
+    });
     assert.equal(statsOf('b').open, 0);
   });
 
@@ -310,7 +322,7 @@ describe('relay: choice of backend', () => {
     using a = await startPeer('a', answering('a'));
     listener.setBackends([a.backend], timeout);
     await ask(listener.port);
-    await until(() => statsOf('a').open === 0, 5);
+    await until(() => statsOf('a').open === 0, { within: 5000, what: 'statsOf(’a’).open === 0' });
     listener.setBackends([], timeout);
     listener.setBackends([{ name: 'a', ip: loopback, port: a.backend.port + 1 }], timeout);
     assert.equal(statsOf('a').total, 0);

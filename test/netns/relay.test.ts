@@ -15,7 +15,7 @@ import { random, type Seed } from '../../src/time/random.js';
 import { answering, ask, dial, ending, loopback, startPeer, timeout } from '../contract/relay-peers.js';
 import { exchange } from '../contract/relay-stream.js';
 import { inOwnNamespace, run } from './network-namespace.js';
-import { until } from './until.js';
+import { until } from './poll.js';
 
 /** An address to which packets leave and from which none comes back: a neighbour that is not there. */
 function blackhole(): RelayBackend {
@@ -118,14 +118,17 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
       listener.setBackends([peer.backend], timeout);
       const before = process.memoryUsage.rss();
       const clients = Array.from({ length: 100 }, () => dial(listener.port).pause());
-      await until(() => peer.sockets.length === 100, 5);
+      await until(() => peer.sockets.length === 100, { within: 5000, what: 'peer.sockets.length === 100' });
       let bytes = 0n;
       let since = 0;
-      await until(() => {
-        const now = listener.stats().backends[0]?.bytesToClient ?? 0n;
-        if (now !== bytes) [bytes, since] = [now, performance.now()];
-        return bytes > 0n && performance.now() - since > 300;
-      }, 20);
+      await until(
+        () => {
+          const now = listener.stats().backends[0]?.bytesToClient ?? 0n;
+          if (now !== bytes) [bytes, since] = [now, performance.now()];
+          return bytes > 0n && performance.now() - since > 300;
+        },
+        { within: 20000, what: 'the state that the relay should reach' },
+      );
       const grown = (process.memoryUsage.rss() - before) / (1 << 20);
       // 100 times 256 KiB in the engine, and what Node.js needs for 200 sockets.
       assert.ok(grown < 64, `memory grew by ${grown} MiB`);
@@ -140,13 +143,16 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
       });
       const relayed = await startRelayProcess(peer.backend, 64);
       const holders = Array.from({ length: 60 }, () => dial(relayed.port));
-      await until(() => peer.sockets.length >= 15, 5);
+      await until(() => peer.sockets.length >= 15, { within: 5000, what: 'peer.sockets.length >= 15' });
       let served = peer.sockets.length;
-      await until(() => {
-        const still = peer.sockets.length === served;
-        served = peer.sockets.length;
-        return still;
-      }, 5);
+      await until(
+        () => {
+          const still = peer.sockets.length === served;
+          served = peer.sockets.length;
+          return still;
+        },
+        { within: 5000, what: 'the state that the relay should reach' },
+      );
       assert.ok(served < 30, `${served} connections with 64 descriptors`);
       const questions = Array.from({ length: 200 }, (_, i) => ask(relayed.port, `question ${i}`));
       const answers = await Promise.all([
@@ -177,7 +183,7 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
       const relayed = await startRelayProcess(peer.backend, 1024);
       const clients = Array.from({ length: 20 }, () => dial(relayed.port));
       const ends = clients.map(ending);
-      await until(() => peer.sockets.length === 20, 5);
+      await until(() => peer.sockets.length === 20, { within: 5000, what: 'peer.sockets.length === 20' });
       const servers = peer.sockets.map(ending);
       const { open, status } = await relayed.finish();
       assert.deepEqual({ open, status }, { open: 20, status: 0 });
@@ -185,7 +191,7 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
 
       const killed = await startRelayProcess(peer.backend, 1024);
       const client = dial(killed.port);
-      await until(() => peer.sockets.length === 21, 5);
+      await until(() => peer.sockets.length === 21, { within: 5000, what: 'peer.sockets.length === 21' });
       killed.child.kill('SIGKILL');
       assert.equal((await ending(client)).how, 'ECONNRESET');
     });
@@ -233,10 +239,13 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
         if (i % 20 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
       }
       listener.setBackends(backends, timeout);
-      await until(() => closed > 2000, 30);
+      await until(() => closed > 2000, { within: 30000, what: 'closed > 2000' });
       for (const peer of peers) peer[Symbol.dispose]();
       listener.reset();
-      await until(() => closed === 4000 && listener.stats().backends.every(({ open }) => open === 0), 30);
+      await until(() => closed === 4000 && listener.stats().backends.every(({ open }) => open === 0), {
+        within: 30000,
+        what: 'closed === 4000 && listener.stats().backends.every(({ open }) => open === 0)',
+      });
       const { backends: counted } = listener.stats();
       assert.ok(counted.reduce((sum, { total }) => sum + total, 0) > 1000);
     });

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { CliIo } from '../../../src/cli/command.js';
 import { runCli } from '../../../src/cli/index.js';
 import type { Settings } from '../../../src/config/settings.js';
@@ -21,6 +22,8 @@ export function createFakeIo(change: Partial<CliIo> = {}): FakeIo {
     started,
     stdout: { write: (text) => void printed.push(text), isTerminal: false },
     stderr: { write: (text) => void complained.push(text), isTerminal: false },
+    stdin: Readable.from([]),
+    self: { node: '', script: '', pid: 1, uid: 0 },
     environment: {},
     hostname: 'cp1',
     version: '1.2.3',
