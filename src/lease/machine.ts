@@ -104,12 +104,17 @@ function apply(state: LeaseState, event: LeaseEvent, now: Instant): LeaseState {
       return claimed(state, now);
     case 'able':
       if (event.able === state.able) return state;
-      return event.able ? { ...state, able: true, attemptAt: now } : leave({ ...state, able: false }, 'unable');
+      return event.able
+        ? { ...state, able: true, attemptAt: now }
+        : leave({ ...state, able: false, attemptAt: now }, 'unable');
     case 'address':
       return { ...state, addressOn: event.on };
     case 'stop':
       if (state.stopping !== undefined) return state;
-      return { ...leave(state, 'stopping'), stopping: { giveUpAt: plus(now, millis(2 * state.config.renewDeadline)) } };
+      return {
+        ...leave({ ...state, attemptAt: now }, 'stopping'),
+        stopping: { giveUpAt: plus(now, millis(2 * state.config.renewDeadline)) },
+      };
   }
 }
 
@@ -137,12 +142,19 @@ function shortenProof(state: LeaseState, lease: ObservedLease, now: Instant): Le
   return { ...state, tenure: { provenUntil }, attemptAt: now };
 }
 
-function lose(state: LeaseState, because: LeaseReason): LeaseState {
-  return state.tenure === undefined ? state : leave(state, because);
+/** Nobody has the Lease any more. */
+function lose(state: LeaseState, because: 'lease-deleted' | 'lease-emptied'): LeaseState {
+  return contends(state) ? leave(state, because) : state;
 }
 
 function leave(state: LeaseState, because: LeaseReason): LeaseState {
-  return { ...state, tenure: undefined, because, doubtedAt: undefined };
+  // A write that was under way when the doubt arose must not prove anything later.
+  return {
+    ...state,
+    tenure: undefined,
+    because,
+    doubtedAt: state.inFlight === undefined ? undefined : state.doubtedAt,
+  };
 }
 
 /** A foreign claim: without proof the other is right; with proof a write at once shows who is. */
@@ -192,7 +204,7 @@ function prove(
 function failed(state: LeaseState, request: Request, refusal: ApiRefusal, now: Instant): LeaseState {
   if (refusal === 'absent') {
     const gone: LeaseState = { ...state, known: 'absent', mustRead: false, attemptAt: now };
-    return contends(gone) ? lose(gone, 'lease-deleted') : gone;
+    return lose(gone, 'lease-deleted');
   }
   // Someone wrote since we looked; perhaps it was our own write whose answer never came.
   if (refusal === 'conflict') {
