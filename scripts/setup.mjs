@@ -6,7 +6,15 @@ import { delimiter, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 /** Commands that the lab and the tests call, and the Debian packages that have them. */
-const commands = { ip: 'iproute2', cc: 'gcc', tcpdump: 'tcpdump', nft: 'nftables', unshare: 'util-linux' };
+const commands = {
+  ip: 'iproute2',
+  cc: 'gcc',
+  curl: 'curl',
+  tcpdump: 'tcpdump',
+  nft: 'nftables',
+  unshare: 'util-linux',
+  promtool: 'prometheus',
+};
 
 installPackages();
 if (!dependenciesAreCurrent()) run('npm', ['ci', '--no-audit', '--no-fund']);
