@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { askStatus } from '../../src/admin/client.js';
+import { type Daemon, startDaemon } from '../../src/lab/daemon.js';
+import { createNetwork, type Host } from '../../src/lab/network.js';
+import type { DaemonStatus } from '../../src/vip/status.js';
+import { until } from './poll.js';
+import { program } from './program.js';
+
+const vip = '10.77.0.100';
+
+interface Place {
+  readonly host: Host;
+  readonly client: Host;
+  /** Writes a configuration with this one VIP, election none unless said otherwise, and returns its path. */
+  configure(vipKeys?: object, name?: string): Promise<string>;
+  start(config: string, wrap?: readonly string[]): Promise<Daemon>;
+  status(name?: string): Promise<DaemonStatus>;
+}
+
+async function withHost(name: string, use: (place: Place) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'vipd-'));
+  const network = await createNetwork(name, process.pid);
+  try {
+    const [host, client] = await Promise.all([
+      network.addHost('lb1', '10.77.0.11/24'),
+      network.addHost('client', '10.77.0.50/24'),
+    ]);
+    let started = 0;
+    await use({
+      host,
+      client,
+      async configure(vipKeys = {}, config = 'vipd') {
+        const file = join(folder, `${config}.yaml`);
+        const body = {
+          node: { name: 'lb1' },
+          vips: [
+            {
+              name: 'web',
+              addresses: [vip],
+              election: { type: 'none' },
+              loadBalancer: {
+                ports: [8080],
+                backends: { from: 'static', servers: [{ name: 'a', address: '10.77.0.11:9000' }] },
+              },
+              ...vipKeys,
+            },
+          ],
+          metrics: { listen: 'off' },
+          admin: { socket: join(folder, `${config}.sock`) },
+          log: { format: 'text' },
+        };
+        await writeFile(file, JSON.stringify(body));
+        return file;
+      },
+      start: (config, wrap = []) => {
+        const [command, ...args] = [...wrap, program.node, program.script, 'start', '--config', config];
+        return startDaemon(host, command as string, args, join(folder, `${++started}.log`));
+      },
+      status: (config = 'vipd') =>
+        until(
+          async () => {
+            const answer = await askStatus(join(folder, `${config}.sock`));
+            return answer.ok ? answer.status : undefined;
+          },
+          { what: 'an answer of vipd' },
+        ),
+    });
+  } finally {
+    await network[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A server that answers every connection with its name. */
+function serve(host: Host, address: string, port: number, name: string) {
+  const script = `require('net').createServer((s) => { s.on('error', () => {}); s.end('${name}') }).listen(${port}, '${address}', () => console.log('up'))`;
+  const child = host.spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return new Promise<void>((resolve) => child.stdout?.once('data', () => resolve()));
+}
+
+async function ask(from: Host, port: number): Promise<string> {
+  const script = `require('net').connect(${port}, '${vip}').on('data', (d) => process.stdout.write(d)).on('error', (e) => process.stdout.write(e.code))`;
+  return from.run(process.execPath, ['-e', script]);
+}
+
+for (const capability of ['NET_ADMIN', 'NET_RAW']) {
+  test(`without ${capability} the daemon ends with 77 and names it`, () =>
+    withHost('cap', async ({ configure, start }) => {
+      const config = await configure();
+      const daemon = await start(config, ['setpriv', `--bounding-set=-${capability.toLowerCase()}`, '--']);
+      assert.equal((await daemon.ended).code, 77);
+      const log = await readFile(daemon.log, 'utf8');
+      assert.match(log, new RegExp(`CAP_${capability} is missing`));
+      assert.doesNotMatch(log, /^ +at /m);
+    }));
+}
+
+test('a VIP that is the host’s own address is refused in one sentence', () =>
+  withHost('own', async ({ configure, start, host }) => {
+    await host.run('ip', ['address', 'add', `${vip}/24`, 'dev', 'eth0']);
+    const daemon = await start(await configure());
+    assert.equal((await daemon.ended).code, 1);
+    assert.match(
+      await readFile(daemon.log, 'utf8'),
+      /10\.77\.0\.100 is this host's own address \(10\.77\.0\.100\/24 on eth0\)/,
+    );
+    assert.ok((await host.addresses()).some((address) => address.ip === vip));
+  }));
+
+test('an interface that does not exist is refused, and those that do are named', () =>
+  withHost('eth', async ({ configure, start }) => {
+    const daemon = await start(await configure({ interface: 'eth7' }));
+    assert.equal((await daemon.ended).code, 1);
+    assert.match(await readFile(daemon.log, 'utf8'), /eth7 does not exist; this host has .*eth0/);
+  }));
+
+test('a second vipd on the same admin socket is refused, and the first goes on', () =>
+  withHost('two', async ({ configure, start, status }) => {
+    const config = await configure();
+    await start(config);
+    await status();
+    const second = await start(config);
+    assert.equal((await second.ended).code, 1);
+    assert.match(await readFile(second.log, 'utf8'), /another vipd/);
+    assert.equal((await status()).vips[0]?.role, 'leader');
+  }));
+
+test('what a killed vipd left is gone before the next one contends', () =>
+  withHost('left', async ({ configure, start, status, host }) => {
+    const config = await configure({ deadManSwitch: 'off' });
+    const first = await start(config);
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
+    first.signal('SIGKILL');
+    await first.ended;
+    assert.ok((await host.addresses()).some((address) => address.ip === vip));
+    // The next one has another VIP and an API that never answers: it holds nothing.
+    const kubeconfig = config.replace('vipd.yaml', 'kubeconfig');
+    const cluster = { name: 'c', cluster: { server: 'https://10.77.0.99:6443' } };
+    const context = { name: 'x', context: { cluster: 'c', user: 'u' } };
+    await writeFile(
+      kubeconfig,
+      JSON.stringify({
+        clusters: [cluster],
+        contexts: [context],
+        users: [{ name: 'u', user: { token: 't' } }],
+        'current-context': 'x',
+      }),
+    );
+    const next = await configure({ addresses: ['10.77.0.101'], election: { type: 'lease' } });
+    await writeFile(
+      next,
+      (await readFile(next, 'utf8')).replace('"metrics"', `"kubernetes":{"kubeconfig":"${kubeconfig}"},"metrics"`),
+    );
+    const second = await start(next);
+    await status();
+    await until(async () => (await readFile(second.log, 'utf8')).includes('leftover removed'), { what: 'the removal' });
+    assert.ok(!(await host.addresses()).some((address) => address.ip === vip));
+    second.signal('SIGTERM');
+    assert.equal((await second.ended).code, 0);
+  }));
+
+test('static backends: the proxy listens on VIP:port itself', () =>
+  withHost('static', async ({ configure, start, status, host, client }) => {
+    await serve(host, '10.77.0.11', 9000, 'a');
+    await start(await configure());
+    await until(async () => (await status()).vips[0]?.loadBalancer.backends[0]?.state === 'up', {
+      what: 'a backend up',
+    });
+    assert.equal(await ask(client, 8080), 'a');
+    assert.equal(await ask(host, 8080), 'a');
+    assert.equal((await host.run('nft', ['list', 'tables'])).trim(), '');
+  }));
+
+test('static backends, and another server on 0.0.0.0:port: VIP:port reaches the proxy, the rest reaches the server', () =>
+  withHost('clash', async ({ configure, start, status, host, client }) => {
+    await serve(host, '10.77.0.11', 9000, 'a');
+    await serve(host, '0.0.0.0', 8080, 'other');
+    const daemon = await start(await configure());
+    await until(async () => (await status()).vips[0]?.loadBalancer.backends[0]?.state === 'up', {
+      what: 'a backend up',
+    });
+    assert.equal(await ask(client, 8080), 'a');
+    assert.equal(await ask(host, 8080), 'a');
+    const own = `require('net').connect(8080, '10.77.0.11').on('data', (d) => process.stdout.write(d))`;
+    assert.equal(await client.run(process.execPath, ['-e', own]), 'other');
+    daemon.signal('SIGTERM');
+    await daemon.ended;
+    assert.equal((await host.run('nft', ['list', 'tables'])).trim(), '');
+  }));
+
+test('no backend: the client is refused at once', () =>
+  withHost('none', async ({ configure, start, status, client }) => {
+    await start(await configure());
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
+    await until(async () => (await status()).vips[0]?.loadBalancer.backends[0]?.lastCheck !== undefined, {
+      what: 'a check',
+    });
+    assert.equal(await ask(client, 8080), 'ECONNRESET');
+  }));
