@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '..');
 const stamp = join(root, 'dist/.built');
 const prebuild = process.argv.includes('--prebuild');
 
-if (prebuild || !isCurrent()) {
+if (!isCurrent()) {
   await rm(join(root, 'dist'), { recursive: true, force: true });
   tsc();
   await bundle();
