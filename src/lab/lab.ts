@@ -51,6 +51,7 @@ export async function runLab(options: LabOptions): Promise<LabEnding> {
     if (!stop.aborted) throw error;
     ending = 'interrupted';
   } finally {
+    if (ending === 'interrupted') output.write('\nInterrupted; all of it is removed.\n');
     if (ending === 'failed' && onKept === undefined) output.write(`\nThe logs are in ${folder}\n`);
     else await rm(folder, { recursive: true, force: true });
   }

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { execute } from './execute.js';
 
 /** The descriptor on which a detached lab says how its story ended. */
@@ -45,8 +44,9 @@ export async function relaunch(options: RelaunchOptions): Promise<number> {
     if (!options.detached) return await ended;
     child.stdout?.on('data', (chunk) => options.stdout.write(String(chunk)));
     child.stderr?.on('data', (chunk) => options.stderr.write(String(chunk)));
-    const verdict = await text(child.stdio[verdictDescriptor] as Readable);
-    return verdict === '' ? await ended : Number(verdict);
+    // The first byte counts, not the pipe's end: whatever the lab has started holds the other side open too.
+    const verdict = once(child.stdio[verdictDescriptor] as Readable, 'data').then(([code]) => Number(String(code)));
+    return await Promise.race([verdict, ended]);
   } finally {
     options.stop.removeEventListener('abort', stop);
     child.unref();

@@ -93,16 +93,17 @@ test('a pulled cable is a gap as long as it was pulled, and leaves the addresses
   const pulled = Date.now();
   await until(() => probe.results.some((result) => result.outcome === 'timeout'), { what: 'a failed connection' });
   assert.ok((await server.addresses()).some((address) => address.ip === server.ip));
+  const raising = Date.now();
   await server.linkUp();
-  const back = Date.now();
   const before = successes();
   await until(() => successes() > before + 50, { what: 'connections after the cable is back' });
   const results = await probe.stop();
+  const inBetween = results.filter(({ outcome, at, took }) => outcome === 'ok' && at > pulled && at + took < raising);
+  assert.deepEqual(inBetween, []);
   // The time that the client's own start took is no gap.
   const first = Math.min(...results.filter((result) => result.outcome === 'ok').map((result) => result.at));
   const gap = longestGap(results, first, Date.now());
-  assert.ok(gap.length >= back - pulled - 20 && gap.length <= back - pulled + 300, `${gap.length} of ${back - pulled}`);
-  assert.ok(Math.abs(gap.from - pulled) < 50, `${gap.from} beside ${pulled}`);
+  assert.ok(gap.length >= raising - pulled, `${gap.length} of ${raising - pulled}`);
 });
 
 test('the address watch sees an address come, be refreshed and expire', async () => {
