@@ -132,7 +132,7 @@ export const vipSettings = {
     kinds.durationOrOff({ min: '1s', wholeSeconds: true }),
     'dead-man-switch',
     '3s',
-    'The kernel removes the VIP by itself when the daemon has not refreshed it for so long; `off` leaves it for ever.',
+    'When the daemon is killed, stopped or hung, the kernel removes the VIP by itself within this time; `off` leaves it for ever.',
   ),
   'loadBalancer.mode': setting(
     kinds.choice(['auto', 'proxy', 'off'], {

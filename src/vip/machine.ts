@@ -13,6 +13,11 @@ const recovery = millis(5000);
 /** RFC 5227 section 2.4 (c) defends once in 10 s; a VIP that others depend on, more often. */
 const defendInterval = millis(1000);
 const second = 1000;
+/**
+ * In seconds. The kernel looks for lifetimes that have ended up to a quarter of a second late (check_lifetime in
+ * net/ipv4/devinet.c rounds its timer up to whole seconds), and takes no fractions: one second less keeps the dead-man's time.
+ */
+const kernelLateness = 1;
 
 type Acting = Exclude<Authority, { kind: 'none' | 'suspended' }>;
 
@@ -210,10 +215,10 @@ function refresh(
 function lifetimeOf(state: VipState, authority: Acting, now: Instant): Millis | 'forever' | undefined {
   const { deadManSwitch } = state.config;
   if (deadManSwitch === 'off') return 'forever';
-  if (authority.kind === 'unchallenged') return deadManSwitch;
-  const seconds = Math.floor((authority.until - now) / second);
-  if (seconds >= 1) return millis(Math.min(deadManSwitch, seconds * second));
-  return authority.thenHeld ? millis(second) : undefined;
+  const longest = Math.max(1, Math.floor(deadManSwitch / second) - kernelLateness);
+  const seconds = authority.kind === 'proven' ? Math.floor((authority.until - now) / second) : longest;
+  if (seconds >= 1) return millis(Math.min(longest, seconds) * second);
+  return authority.kind === 'proven' && authority.thenHeld ? millis(second) : undefined;
 }
 
 function refreshInterval(lifetime: Millis | 'forever'): Millis {

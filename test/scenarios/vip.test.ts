@@ -75,7 +75,7 @@ function word(effect: VipEffect): string {
 }
 
 test('taking it: the LAN is asked, then address, data path, announcements, all within 50 ms', () => {
-  assert.deepEqual(vip().serving().seen, ['0 address on', '0 probe', '20 put 3000', '21 open', '22 announce']);
+  assert.deepEqual(vip().serving().seen, ['0 address on', '0 probe', '20 put 2000', '21 open', '22 announce']);
 });
 
 test('giving it up: no more announcements, connections reset, address off, data path closed, and only then is it given away', () => {
@@ -134,7 +134,7 @@ test('in doubt nothing is announced, refreshed or put back', () => {
 
 test('an address that somebody removed is put back and announced at once', () => {
   const it = vip().serving();
-  assert.deepEqual(it.at(1500, { kind: 'address-removed' }, proven(6000)), ['put 3000', 'announce']);
+  assert.deepEqual(it.at(1500, { kind: 'address-removed' }, proven(6000)), ['put 2000', 'announce']);
 });
 
 test('a node that still answers for the address is waited for, but not for ever', () => {
@@ -146,7 +146,7 @@ test('a node that still answers for the address is waited for, but not for ever'
     if (it.state().stage.kind !== 'probing') break;
   }
   const put = it.seen.find((line) => line.includes('put'));
-  assert.equal(put, '5520 put 3000');
+  assert.equal(put, '5520 put 2000');
 });
 
 test('with proof a claim is reported and answered once a second; a probe is left to the kernel', () => {
@@ -169,7 +169,7 @@ test('a link that flaps is announced on anew; one that stays down makes the node
   const it = vip().serving(100_000);
   it.until(600, proven(100_000));
   assert.deepEqual(it.at(600, { kind: 'link', up: false }, proven(100_000)), []);
-  assert.deepEqual(it.at(900, { kind: 'link', up: true }, proven(100_000)), ['put 3000', 'announce']);
+  assert.deepEqual(it.at(900, { kind: 'link', up: true }, proven(100_000)), ['put 2000', 'announce']);
   it.at(1000, { kind: 'link', up: false }, proven(100_000));
   assert.deepEqual(it.at(2000, { kind: 'tick' }, none), ['able false', 'reset', 'remove']);
   it.done(2001, 'remove', none);
