@@ -40,11 +40,11 @@ export function createLeaseApi(
         path: collection,
         // With a role that is limited to this name by resourceNames, list and watch are allowed with this selector.
         selector: { fieldSelector: `metadata.name=${name}` },
-        onObjects(objects) {
+        onObjects(objects, resourceVersion) {
           const object = objects.get(name);
           const decoded = object && decodeLease(object);
           if (decoded !== undefined) onEvent({ kind: 'observed', lease: decoded });
-          else if (object === undefined) onEvent({ kind: 'absent' });
+          else if (object === undefined) onEvent({ kind: 'absent', resourceVersion });
           else onEvent({ kind: 'interrupted', refusal: 'invalid', detail: `the Lease ${name} cannot be read` });
         },
         onInterrupted: ({ refusal, detail }) => onEvent({ kind: 'interrupted', refusal, detail }),

@@ -11,8 +11,8 @@ export interface ReflectorOptions {
   readonly path: string;
   /** Which of its objects: `fieldSelector` or `labelSelector`. */
   readonly selector: Readonly<Record<string, string>>;
-  /** All objects selected, by name: after each list and each change. */
-  onObjects(objects: ReadonlyMap<string, JsonObject>): void;
+  /** All objects selected, by name, as they were at that version: after each list and each change. */
+  onObjects(objects: ReadonlyMap<string, JsonObject>, version: string): void;
   /** It failed, and is taken up again by itself. */
   onInterrupted(refused: Refused): void;
   /** How long one watch lasts before it is renewed, in whole seconds: from `min` to below twice that. */
@@ -70,7 +70,7 @@ export function reflect(options: ReflectorOptions): Disposable {
       objects.set(identity.name, object);
     }
     version = listVersion;
-    options.onObjects(objects);
+    options.onObjects(objects, version);
     return undefined;
   }
 
@@ -117,7 +117,7 @@ export function reflect(options: ReflectorOptions): Disposable {
     else if (event.type === 'ADDED' || event.type === 'MODIFIED') objects.set(identity.name, object);
     else return undefined;
     version = identity.resourceVersion;
-    options.onObjects(objects);
+    options.onObjects(objects, version);
     return undefined;
   }
 

@@ -8,7 +8,8 @@ export type LeaseAnswer =
 
 export type LeaseWatchEvent =
   | { readonly kind: 'observed'; readonly lease: ObservedLease }
-  | { readonly kind: 'absent' }
+  /** There is none; the version tells from which moment that is. */
+  | { readonly kind: 'absent'; readonly resourceVersion: string }
   /** The watch broke; it is taken up again by itself. */
   | { readonly kind: 'interrupted'; readonly refusal: ApiRefusal; readonly detail: string };
 

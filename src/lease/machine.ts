@@ -96,8 +96,12 @@ function apply(state: LeaseState, event: LeaseEvent, now: Instant): LeaseState {
       // A write's own answer may have overtaken the watch.
       return known === undefined || isNewer(event.lease, known) ? observe(state, event.lease, now) : state;
     }
-    case 'absent':
+    case 'absent': {
+      const known = knownLease(state);
+      // A slow list may tell of a time before the Lease was made.
+      if (known !== undefined && !isNewer(event, known)) return state;
       return lose({ ...state, known: 'absent', mustRead: false, attemptAt: now }, 'lease-deleted');
+    }
     case 'answered':
       return answered(state, event.request, event.answer, now);
     case 'claimed':

@@ -61,11 +61,13 @@ export function sameRecord(a: LeaseRecord, b: LeaseRecord): boolean {
   );
 }
 
-/** Whether `a` was written after `b`. Versions that are not numbers cannot be ordered: then a different one counts as newer. */
-export function isNewer(a: ObservedLease, b: ObservedLease): boolean {
+/** Whether version `a` is after `b`. Versions that are not numbers cannot be ordered: then a different one counts as newer. */
+export function isNewer(a: Versioned, b: Versioned): boolean {
   const numeric = /^\d{1,20}$/;
   if (numeric.test(a.resourceVersion) && numeric.test(b.resourceVersion)) {
     return BigInt(a.resourceVersion) > BigInt(b.resourceVersion);
   }
   return a.resourceVersion !== b.resourceVersion;
 }
+
+type Versioned = Pick<ObservedLease, 'resourceVersion'>;

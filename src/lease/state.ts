@@ -37,7 +37,7 @@ export type LeaseEvent =
   /** The watch shows the Lease. */
   | { readonly kind: 'observed'; readonly lease: ObservedLease }
   /** The watch shows that there is none. */
-  | { readonly kind: 'absent' }
+  | { readonly kind: 'absent'; readonly resourceVersion: string }
   | { readonly kind: 'answered'; readonly request: number; readonly answer: LeaseAnswer }
   /** Another host says that the VIP is its own, or asks whether it may take it. */
   | { readonly kind: 'claimed' }

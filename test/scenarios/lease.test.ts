@@ -141,6 +141,14 @@ test('a deleted Lease is made anew, and one node holds the address', () => {
   assert.equal(cluster.holders().length, 1);
 });
 
+test('news of a time before the Lease was made takes nothing away', () => {
+  const { cluster, leader } = started();
+  cluster.tell(leader, { kind: 'absent', resourceVersion: '100' });
+  cluster.run(1000);
+  assert.deepEqual(cluster.holders(), [leader]);
+  assert.equal(leader.lease.because, 'acquired-new');
+});
+
 test('a shortened duration is set right at once', () => {
   const { cluster, leader } = started();
   const record = cluster.lease();

@@ -281,7 +281,8 @@ export function simulate(options: {
       if (record !== undefined) store(record);
       else {
         stored = undefined;
-        publish({ kind: 'absent' });
+        version++;
+        publish({ kind: 'absent', resourceVersion: String(version) });
       }
     },
     pause(node, ms) {
