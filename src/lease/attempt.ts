@@ -1,8 +1,10 @@
 import { type Instant, millis, plus } from '../time/instant.js';
 import { random } from '../time/random.js';
+import { heldRecord, releasedRecord } from './record.js';
 import {
   contends,
   expiryOf,
+  isOurs,
   knownLease,
   type LeaseEffect,
   type LeaseReason,
@@ -10,25 +12,28 @@ import {
   type WritePurpose,
 } from './state.js';
 
+/** More than can be under way or unanswered at once. */
+const writesRemembered = 16;
+
 type Step = { readonly state: LeaseState; readonly effects: readonly LeaseEffect[] };
 
 /** What to ask of the API now, if anything. One request is under way at a time, except that a write overtakes a read. */
-export function attempt(state: LeaseState, now: Instant): Step {
+export function attempt(state: LeaseState, now: Instant, wall: Date): Step {
   if (state.stopped) return nothing(state);
-  if (!contends(state)) return letGo(state, now);
-  return state.tenure === undefined ? follow(state, now) : lead(state, now);
+  if (!contends(state)) return letGo(state, now, wall);
+  return state.tenure === undefined ? follow(state, now, wall) : lead(state, now, wall);
 }
 
-function lead(state: LeaseState, now: Instant): Step {
+function lead(state: LeaseState, now: Instant, wall: Date): Step {
   if (writing(state) || now < state.attemptAt) return nothing(state);
   if (state.mustRead) return state.inFlight === undefined ? read(state, now) : nothing(state);
-  return write(state, now, 'renew', 'renewed');
+  return write(state, now, wall, 'renew', 'renewed');
 }
 
-function follow(state: LeaseState, now: Instant): Step {
+function follow(state: LeaseState, now: Instant, wall: Date): Step {
   if (writing(state)) return nothing(state);
   const reason = state.mustRead ? undefined : freedom(state, now);
-  if (reason !== undefined && now >= state.attemptAt) return write(state, now, 'acquire', reason);
+  if (reason !== undefined && now >= state.attemptAt) return write(state, now, wall, 'acquire', reason);
   if (state.inFlight !== undefined) return nothing(state);
   const due = now >= state.pollAt || (state.mustRead && now >= state.attemptAt);
   return due ? read(state, now) : nothing(state);
@@ -38,22 +43,23 @@ function follow(state: LeaseState, now: Instant): Step {
 function freedom(state: LeaseState, now: Instant): LeaseReason | undefined {
   if (state.known === undefined) return undefined;
   if (state.known === 'absent') return 'acquired-new';
-  const { holderIdentity } = state.known.lease.record;
-  if (holderIdentity === '') return 'acquired-released';
-  if (holderIdentity === state.config.identity) return 'acquired-own';
+  const { record } = state.known.lease;
+  if (record.holderIdentity === '') return 'acquired-released';
+  if (isOurs(state, record)) return 'acquired-own';
   return now >= expiryOf(state, state.known) ? 'acquired-expired' : undefined;
 }
 
 /** Not contending: once the address is off, a Lease in our name is released; only then has a stopping machine stopped. */
-function letGo(state: LeaseState, now: Instant): Step {
+function letGo(state: LeaseState, now: Instant, wall: Date): Step {
   const { stopping } = state;
   if (stopping !== undefined && now >= stopping.giveUpAt) return stop(state);
   if (state.addressOn || writing(state)) return nothing(state);
   if (state.mustRead) {
     return state.inFlight === undefined && now >= state.attemptAt ? read(state, now) : nothing(state);
   }
-  if (knownLease(state)?.record.holderIdentity === state.config.identity) {
-    return now >= state.attemptAt ? write(state, now, 'release', state.because) : nothing(state);
+  const known = knownLease(state);
+  if (known !== undefined && isOurs(state, known.record)) {
+    return now >= state.attemptAt ? write(state, now, wall, 'release', state.because) : nothing(state);
   }
   return stopping === undefined ? nothing(state) : stop(state);
 }
@@ -81,10 +87,17 @@ function read(state: LeaseState, now: Instant): Step {
   };
 }
 
-function write(state: LeaseState, now: Instant, purpose: WritePurpose, because: LeaseReason): Step {
+function write(state: LeaseState, now: Instant, wall: Date, purpose: WritePurpose, because: LeaseReason): Step {
   const id = state.lastRequest + 1;
+  const base = knownLease(state);
+  const { identity, duration, renewDeadline } = state.config;
+  const record =
+    purpose === 'release' && base !== undefined
+      ? releasedRecord(base.record, wall)
+      : heldRecord(base?.record, identity, duration / 1000, wall);
+  const written = [...state.written, record.renewTime ?? ''].slice(-writesRemembered);
   return {
-    state: { ...state, lastRequest: id, inFlight: { id, startedAt: now, purpose, because } },
-    effects: [{ kind: 'write', request: id, purpose, base: knownLease(state), timeout: state.config.renewDeadline }],
+    state: { ...state, written, lastRequest: id, inFlight: { id, startedAt: now, purpose, because } },
+    effects: [{ kind: 'write', request: id, purpose, base, record, timeout: renewDeadline }],
   };
 }

@@ -5,7 +5,6 @@ import type { Seed } from '../time/random.js';
 import type { Election } from '../vip/election.js';
 import type { LeaseAnswer, LeaseApi, LeaseWatchEvent } from './api.js';
 import { leadershipOf, nextLeaseDeadline, stepLease } from './machine.js';
-import { heldRecord, releasedRecord } from './record.js';
 import { initialLease, type LeaseConfig, type LeaseEffect, type LeaseEvent, type LeaseState } from './state.js';
 
 export interface LeaseObserver {
@@ -57,6 +56,9 @@ export function createLeaseElection(parts: {
     const holderChanged = was.leader !== is.leader;
     if (holderChanged && is.leader !== undefined) observer.transition();
     if (was.role !== is.role || was.because !== is.because || holderChanged) {
+      if (is.because === 'held-by-namesake' && was.because !== is.because) {
+        log.error(`another vipd calls itself ${config.identity}; give every node its own node.name`);
+      }
       log.info('leadership', { from: was.role, to: is.role, because: is.because, leader: is.leader });
     }
     changed();
@@ -83,12 +85,8 @@ export function createLeaseElection(parts: {
 
   function send(effect: Exclude<LeaseEffect, { kind: 'stopped' }>): Promise<LeaseAnswer> {
     if (effect.kind === 'read') return api.read(effect.timeout);
-    const { base } = effect;
-    if (effect.purpose === 'release' && base !== undefined) {
-      return api.update(base, releasedRecord(base.record, clock.wall()), effect.timeout);
-    }
-    const record = heldRecord(base?.record, config.identity, config.duration / 1000, clock.wall());
-    return base === undefined ? api.create(record, effect.timeout) : api.update(base, record, effect.timeout);
+    const { base, record, timeout } = effect;
+    return base === undefined ? api.create(record, timeout) : api.update(base, record, timeout);
   }
 
   function watched(event: LeaseWatchEvent): void {

@@ -10,6 +10,7 @@ import {
   contends,
   expiryOf,
   heartbeat,
+  isOurs,
   knownLease,
   type LeaseEffect,
   type LeaseEvent,
@@ -37,7 +38,7 @@ export function stepLease(
   wall: Date,
 ): { readonly state: LeaseState; readonly effects: readonly LeaseEffect[] } {
   const noticed = noticePause(state, now, wall.getTime());
-  return attempt(lapse(apply(noticed, event, now), now), now);
+  return attempt(lapse(apply(noticed, event, now), now), now, wall);
 }
 
 /** When the machine wants to be stepped next, whatever happens. */
@@ -131,10 +132,11 @@ function observe(state: LeaseState, lease: ObservedLease, now: Instant): LeaseSt
     mustRead: false,
   };
   const { holderIdentity } = lease.record;
-  if (holderIdentity === state.config.identity) return shortenProof(next, lease, now);
+  if (isOurs(state, lease.record)) return shortenProof(next, lease, now);
   if (holderIdentity === '')
     return lose(known !== undefined && same ? next : { ...next, attemptAt: now }, 'lease-emptied');
-  return contends(next) ? leave(next, 'held-by-other') : next;
+  if (!contends(next)) return next;
+  return leave(next, holderIdentity === state.config.identity ? 'held-by-namesake' : 'held-by-other');
 }
 
 /** Somebody edited the duration of the Lease that we hold: the shorter one counts, and a renewal at once sets it right. */

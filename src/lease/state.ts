@@ -1,7 +1,7 @@
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
 import type { Seed } from '../time/random.js';
 import type { LeaseAnswer } from './api.js';
-import type { ObservedLease } from './record.js';
+import type { LeaseRecord, ObservedLease } from './record.js';
 
 export interface LeaseConfig {
   readonly identity: string;
@@ -22,6 +22,7 @@ export type LeaseReason =
   | 'acquired-expired' // its holder stopped renewing
   | 'renewed' // after a doubt or an outage of the API
   | 'held-by-other'
+  | 'held-by-namesake' // another process calls itself by this node's name
   | 'api-loss-hold'
   | 'api-loss-release'
   | 'lease-deleted'
@@ -55,6 +56,7 @@ export type LeaseEffect =
       readonly purpose: WritePurpose;
       /** What was seen; undefined creates the Lease. */
       readonly base: ObservedLease | undefined;
+      readonly record: LeaseRecord;
       readonly timeout: Millis;
     }
   | { readonly kind: 'stopped' };
@@ -93,6 +95,8 @@ export interface LeaseState {
   readonly stopped: boolean;
   readonly inFlight: Request | undefined;
   readonly lastRequest: number;
+  /** The renewTimes of our latest writes: a record in our name with another one is not ours. */
+  readonly written: readonly string[];
   /** No write, and no read that one waits for, starts before this. */
   readonly attemptAt: Instant;
   /** When a follower looks again although the watch is silent. */
@@ -122,6 +126,7 @@ export function initialLease(config: LeaseConfig, now: Instant, wall: Date, seed
     stopped: false,
     inFlight: undefined,
     lastRequest: 0,
+    written: [],
     attemptAt: now,
     pollAt: now,
     lastStep: { now, wall: wall.getTime() },
@@ -149,4 +154,13 @@ export function proofEnd(state: LeaseState, tenure: Tenure): Instant {
 export function expiryOf(state: LeaseState, known: Known): Instant {
   const theirs = known.lease.record.leaseDurationSeconds * 1000;
   return plus(known.since, millis(Math.max(theirs, state.config.duration)));
+}
+
+/**
+ * Whether the record was written by this process, or by an earlier life of it: one that is in our name before we ever wrote.
+ * Two processes with one name would otherwise both take the Lease for their own.
+ */
+export function isOurs(state: LeaseState, record: LeaseRecord): boolean {
+  if (record.holderIdentity !== state.config.identity) return false;
+  return state.written.length === 0 || state.written.includes(record.renewTime ?? '');
 }

@@ -168,6 +168,13 @@ test('a node that cannot serve gives the VIP to one that can', () => {
   assert.equal(cluster.holders().includes(leader), false);
 });
 
+test('two processes with one name: the address is never on both, and the one that loses it says why', () => {
+  const cluster = simulate({ nodes: 2, seed: 3, names: ['cp1', 'cp1'] });
+  cluster.run(60_000);
+  assert.equal(cluster.holders().length, 1);
+  assert.ok(cluster.transcript.some((line) => line.endsWith('follower held-by-namesake')));
+});
+
 test('a node that comes back under its own name takes its Lease up again without waiting', () => {
   const { cluster, leader } = started();
   cluster.kill(leader);

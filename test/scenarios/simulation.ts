@@ -1,6 +1,6 @@
 import type { LeaseAnswer, LeaseWatchEvent } from '../../src/lease/api.js';
 import { leadershipOf, nextLeaseDeadline, stepLease } from '../../src/lease/machine.js';
-import { heldRecord, type LeaseRecord, type ObservedLease, releasedRecord } from '../../src/lease/record.js';
+import type { LeaseRecord, ObservedLease } from '../../src/lease/record.js';
 import {
   initialLease,
   type LeaseConfig,
@@ -56,6 +56,8 @@ export function simulate(options: {
   readonly nodes: number;
   readonly seed: number;
   readonly config?: Partial<LeaseConfig>;
+  /** cp1, cp2, … where not given. */
+  readonly names?: readonly string[];
 }): Simulation {
   let seed = options.seed as Seed;
   let time = 1000;
@@ -66,8 +68,8 @@ export function simulate(options: {
   const transcript: string[] = [];
   const wall = () => new Date(Date.UTC(2024, 0, 1) + time);
   const nodes: Node[] = Array.from({ length: options.nodes }, (_, i) => ({
-    name: `cp${i + 1}`,
-    ...machines(`cp${i + 1}`),
+    name: options.names?.[i] ?? `cp${i + 1}`,
+    ...machines(options.names?.[i] ?? `cp${i + 1}`),
     addressUntil: 0,
     alive: true,
     pausedUntil: 0,
@@ -150,11 +152,7 @@ export function simulate(options: {
     if (base === undefined && stored !== undefined) return { ok: false, refusal: 'conflict', detail: '' };
     if (base !== undefined && stored === undefined) return { ok: false, refusal: 'absent', detail: '' };
     if (base?.resourceVersion !== stored?.resourceVersion) return { ok: false, refusal: 'conflict', detail: '' };
-    const record =
-      effect.purpose === 'release' && base !== undefined
-        ? releasedRecord(base.record, wall())
-        : heldRecord(base?.record, node.name, node.lease.config.duration / 1000, wall());
-    return { ok: true, lease: store(record) };
+    return { ok: true, lease: store(effect.record) };
   }
 
   function store(record: LeaseRecord): ObservedLease {
