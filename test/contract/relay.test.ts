@@ -31,6 +31,8 @@ async function connected(): Promise<{ client: Socket; server: Socket } & Disposa
   listener.setBackends([peer.backend], timeout);
   const client = dial(listener.port);
   const server = await peer.next();
+  // The backend's kernel takes the connection before the engine hears of it.
+  await until(() => statsOf('a').open === 1, { within: 5000, what: 'the connection open for the engine too' });
   return {
     client,
     server,
