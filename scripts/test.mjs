@@ -32,7 +32,10 @@ stream.on('test:pass', (event) => {
   if (event.details.type === 'suite' || isFile(event.name)) return;
   counts[event.skip === undefined ? 'pass' : 'skip']++;
 });
-stream.on('test:fail', () => counts.fail++);
+stream.on('test:fail', (event) => {
+  // A suite or file that fails by its tests has been counted with them.
+  if (event.details.error?.failureType !== 'subtestsFailed') counts.fail++;
+});
 stream.on('end', () => {
   console.log(
     `test: ${counts.pass} passed, ${counts.fail} failed, skipped: ${counts.skip}, ${((Date.now() - started) / 1000).toFixed(1)} s`,
