@@ -69,6 +69,11 @@ int relay_socket_listen(const struct relay_address *address, bool freebind, cons
   *operation = "setsockopt IP_FREEBIND";
   if (setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_FREEBIND : IP_FREEBIND, &any, sizeof any) < 0)
     goto failed;
+  /*
+   * The address may be gone when connections must still be reset (the dead-man's switch took it): only a transparent socket may send
+   * from an address that is not here (FLOWI_FLAG_ANYSRC). Without the privilege everything else works.
+   */
+  if (freebind) setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on, sizeof on);
   *operation = "bind";
   if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0) goto failed;
   *operation = "listen"; /* The kernel lowers the backlog to net.core.somaxconn, which may be above SOMAXCONN's 4096. */

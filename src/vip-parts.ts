@@ -50,7 +50,7 @@ export interface Vip {
 /** How long beyond a Lease a holder is waited for that still answers for the address. */
 const patienceMargin = 500;
 const offStatus: LoadBalancerStatus = { mode: 'off', because: 'configured', ports: [], backends: [] };
-const noDataPath: DataPath = { open: async () => {}, reset() {}, close: async () => {} };
+const noDataPath: DataPath = { open: async () => {}, reset: async () => {}, close: async () => {} };
 
 /** Builds the parts of one VIP and hands each its ports. Nothing is contended for before `start`. */
 export function createVip(settings: VipSettings, link: Link, shared: Shared): Vip {
@@ -59,7 +59,6 @@ export function createVip(settings: VipSettings, link: Link, shared: Shared): Vi
   const { election, leaseAge } = createElection(settings, shared, log);
   const balancer = settings.loadBalancer.mode === 'off' ? undefined : createBalancer(settings, shared, log);
   const driver: VipDriver = createVipDriver({
-    name: settings.name,
     ips: settings.addresses.map((address) => address.ip),
     link,
     config: {
@@ -150,7 +149,7 @@ function createElection(
   });
   const leaseAge = () => {
     const { known } = election.state();
-    return typeof known === 'object' ? (clock.now() - known.since) / 1000 : undefined;
+    return known?.lease === undefined ? undefined : (clock.now() - known.since) / 1000;
   };
   return { election, leaseAge };
 }
@@ -183,6 +182,7 @@ function createBalancer(
     relay,
     redirects: shared.share(),
     checks,
+    clock,
     log,
   });
   let watch: Disposable | undefined;

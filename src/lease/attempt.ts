@@ -42,11 +42,12 @@ function follow(state: LeaseState, now: Instant, wall: Date): Step {
 /** Why a follower may take the Lease now; undefined when it may not. */
 function freedom(state: LeaseState, now: Instant): LeaseReason | undefined {
   if (state.known === undefined) return undefined;
-  if (state.known === 'absent') return 'acquired-new';
+  if (state.known.lease === undefined) return 'acquired-new';
   const { record } = state.known.lease;
   if (record.holderIdentity === '') return 'acquired-released';
   if (isOurs(state, record)) return 'acquired-own';
-  return now >= expiryOf(state, state.known) ? 'acquired-expired' : undefined;
+  const expiry = expiryOf(state);
+  return expiry !== undefined && now >= expiry ? 'acquired-expired' : undefined;
 }
 
 /** Not contending: once the address is off, a Lease in our name is released; only then has a stopping machine stopped. */

@@ -109,6 +109,7 @@ export function createLeaseElection(parts: {
       return leadershipOf(state, state.lastStep.now);
     },
     claimed: () => feed({ kind: 'claimed' }),
+    unclaimed: () => feed({ kind: 'unclaimed' }),
     able: (able) => feed({ kind: 'able', able }),
     address: (on) => feed({ kind: 'address', on }),
     stop() {

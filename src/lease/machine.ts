@@ -10,6 +10,7 @@ import {
   contends,
   expiryOf,
   heartbeat,
+  isContestable,
   isOurs,
   knownLease,
   type LeaseEffect,
@@ -50,7 +51,7 @@ export function nextLeaseDeadline(state: LeaseState): Instant | undefined {
   const deadlines = [
     idle ? state.attemptAt : undefined,
     idle && follows ? state.pollAt : undefined,
-    follows && typeof state.known === 'object' ? expiryOf(state, state.known) : undefined,
+    follows ? expiryOf(state) : undefined,
     state.tenure === undefined ? undefined : proofEnd(state, state.tenure),
     state.stopping?.giveUpAt,
   ];
@@ -70,7 +71,9 @@ export function leadershipOf(state: LeaseState, now: Instant): Leadership {
 function authorityOf(state: LeaseState, now: Instant): Authority {
   const { tenure } = state;
   if (tenure === undefined) return { kind: 'none' };
-  if (state.doubtedAt !== undefined) return { kind: 'suspended' };
+  if (state.doubtedAt !== undefined) {
+    return state.unclaimed ? { kind: 'unchallenged' } : { kind: 'suspended', contestable: isContestable(state) };
+  }
   const until = proofEnd(state, tenure);
   const thenHeld = state.config.onApiLoss === 'hold';
   if (now < until) return { kind: 'proven', until, thenHeld };
@@ -85,7 +88,7 @@ function noticePause(state: LeaseState, now: Instant, wall: number): LeaseState 
   // A follower has nothing to doubt, but a write that it has under way counts for nothing.
   const doubtedAt = state.tenure !== undefined || state.inFlight !== undefined ? now : undefined;
   const because = state.tenure === undefined ? state.because : 'paused';
-  return { ...state, lastStep, because, doubtedAt, attemptAt: now };
+  return { ...state, lastStep, because, doubtedAt, unclaimed: false, attemptAt: now };
 }
 
 function apply(state: LeaseState, event: LeaseEvent, now: Instant): LeaseState {
@@ -93,20 +96,22 @@ function apply(state: LeaseState, event: LeaseEvent, now: Instant): LeaseState {
     case 'tick':
       return state;
     case 'observed': {
-      const known = knownLease(state);
       // A write's own answer may have overtaken the watch.
-      return known === undefined || isNewer(event.lease, known) ? observe(state, event.lease, now) : state;
+      const news = state.known === undefined || isNewer(event.lease, state.known);
+      return news ? observe(state, event.lease, now) : state;
     }
     case 'absent': {
-      const known = knownLease(state);
       // A slow list may tell of a time before the Lease was made.
-      if (known !== undefined && !isNewer(event, known)) return state;
-      return lose({ ...state, known: 'absent', mustRead: false, attemptAt: now }, 'lease-deleted');
+      if (state.known !== undefined && !isNewer(event, state.known)) return state;
+      return vanish(state, event.resourceVersion, now);
     }
     case 'answered':
       return answered(state, event.request, event.answer, now);
     case 'claimed':
       return claimed(state, now);
+    case 'unclaimed':
+      if (state.tenure === undefined || !isContestable(state)) return state;
+      return { ...state, unclaimed: true, because: 'api-loss-hold' };
     case 'able':
       if (event.able === state.able) return state;
       return event.able
@@ -124,11 +129,11 @@ function apply(state: LeaseState, event: LeaseEvent, now: Instant): LeaseState {
 }
 
 function observe(state: LeaseState, lease: ObservedLease, now: Instant): LeaseState {
-  const known = typeof state.known === 'object' ? state.known : undefined;
+  const known = state.known?.lease === undefined ? undefined : state.known;
   const same = known !== undefined && sameRecord(known.lease.record, lease.record);
   const next: LeaseState = {
     ...state,
-    known: { lease, since: same ? known.since : now, seenAt: now },
+    known: { lease, resourceVersion: lease.resourceVersion, since: same ? known.since : now, seenAt: now },
     mustRead: false,
   };
   const { holderIdentity } = lease.record;
@@ -146,6 +151,12 @@ function shortenProof(state: LeaseState, lease: ObservedLease, now: Instant): Le
   const writtenAt = state.tenure.provenUntil - state.config.duration;
   const provenUntil = Math.min(state.tenure.provenUntil, writtenAt + duration) as Instant;
   return { ...state, tenure: { provenUntil }, attemptAt: now };
+}
+
+/** There is no Lease, as of that version. */
+function vanish(state: LeaseState, resourceVersion: string, now: Instant): LeaseState {
+  const known = { lease: undefined, resourceVersion, seenAt: now };
+  return lose({ ...state, known, mustRead: false, attemptAt: now }, 'lease-deleted');
 }
 
 /** Nobody has the Lease any more. */
@@ -178,12 +189,14 @@ function answered(state: LeaseState, id: number, answer: LeaseAnswer, now: Insta
   if (request === undefined || request.id !== id) return state;
   const idle: LeaseState = { ...state, inFlight: undefined };
   if (!answer.ok) return failed(idle, request, answer.refusal, now);
-  const known = typeof state.known === 'object' ? state.known : undefined;
+  const { known } = state;
   // The watch has already shown what came after this answer was made.
-  const overtaken = known !== undefined && known.seenAt >= request.startedAt && isNewer(known.lease, answer.lease);
+  const overtaken = known !== undefined && known.seenAt >= request.startedAt && isNewer(known, answer.lease);
   if (overtaken) return request.purpose === 'read' ? idle : { ...idle, mustRead: true, attemptAt: now };
   if (request.purpose === 'read') return observe(idle, answer.lease, now);
-  const seen: LeaseState = { ...idle, known: { lease: answer.lease, since: now, seenAt: now }, mustRead: false };
+  const { lease } = answer;
+  const { resourceVersion } = lease;
+  const seen: LeaseState = { ...idle, known: { lease, resourceVersion, since: now, seenAt: now }, mustRead: false };
   return contends(seen) && request.purpose !== 'release' ? prove(seen, request, now) : seen;
 }
 
@@ -203,14 +216,14 @@ function prove(
     because: doubted || settled ? state.because : request.because,
     tenure: { provenUntil },
     doubtedAt: doubted ? state.doubtedAt : undefined,
+    unclaimed: doubted && state.unclaimed,
     attemptAt: doubted ? now : (Math.max(plus(request.startedAt, config.retryPeriod), now) as Instant),
   };
 }
 
 function failed(state: LeaseState, request: Request, refusal: ApiRefusal, now: Instant): LeaseState {
   if (refusal === 'absent') {
-    const gone: LeaseState = { ...state, known: 'absent', mustRead: false, attemptAt: now };
-    return lose(gone, 'lease-deleted');
+    return vanish(state, state.known?.resourceVersion ?? '0', now);
   }
   // Someone wrote since we looked; perhaps it was our own write whose answer never came.
   if (refusal === 'conflict') {
@@ -221,7 +234,7 @@ function failed(state: LeaseState, request: Request, refusal: ApiRefusal, now: I
   const pause = millis(state.config.retryPeriod * (state.tenure === undefined ? 1 + 0.2 * value : 0.3 + 0.2 * value));
   const mustRead = state.mustRead || request.purpose === 'acquire' || request.purpose === 'release';
   const because = state.tenure === undefined && contends(state) ? 'waiting-for-api' : state.because;
-  return { ...state, because, seed, mustRead, attemptAt: plus(now, pause), pollAt: plus(now, pause) };
+  return { ...state, because, seed, apiFailedAt: now, mustRead, attemptAt: plus(now, pause), pollAt: plus(now, pause) };
 }
 
 /** The proof's end: keep what nobody contests, or let go in time. */

@@ -42,6 +42,8 @@ export type LeaseEvent =
   | { readonly kind: 'answered'; readonly request: number; readonly answer: LeaseAnswer }
   /** Another host says that the VIP is its own, or asks whether it may take it. */
   | { readonly kind: 'claimed' }
+  /** Nobody on the LAN says so, asked after the doubt arose. */
+  | { readonly kind: 'unclaimed' }
   /** Whether this node can serve the VIP at all. */
   | { readonly kind: 'able'; readonly able: boolean }
   /** Whether the VIP is, or may be, on this node: the Lease is not released before it is off. */
@@ -71,24 +73,32 @@ export type Request = { readonly id: number; readonly startedAt: Instant } & (
   | { readonly purpose: WritePurpose; readonly because: LeaseReason }
 );
 
-export interface Known {
-  readonly lease: ObservedLease;
-  /** When this node first saw this record. */
-  readonly since: Instant;
-  /** When this node last learnt something about it. */
-  readonly seenAt: Instant;
-}
+/** What this node knows of the Lease: the latest version of it, or that there was none at that version. */
+export type Known =
+  | {
+      readonly lease: ObservedLease;
+      readonly resourceVersion: string;
+      /** When this node first saw this record. */
+      readonly since: Instant;
+      /** When this node last learnt something about it. */
+      readonly seenAt: Instant;
+    }
+  | { readonly lease: undefined; readonly resourceVersion: string; readonly seenAt: Instant };
 
 export interface LeaseState {
   readonly config: LeaseConfig;
   readonly seed: Seed;
   readonly because: LeaseReason;
-  readonly known: Known | 'absent' | undefined;
+  readonly known: Known | undefined;
   /** What is known may be overtaken: look again before the next write. */
   readonly mustRead: boolean;
   readonly tenure: Tenure | undefined;
   /** Writes started before this prove nothing: the process was paused since. */
   readonly doubtedAt: Instant | undefined;
+  /** In doubt, but nobody else on the LAN has the address. */
+  readonly unclaimed: boolean;
+  /** When the API last did not answer, or would not. */
+  readonly apiFailedAt: Instant | undefined;
   readonly able: boolean;
   readonly addressOn: boolean;
   readonly stopping: { readonly giveUpAt: Instant } | undefined;
@@ -120,6 +130,8 @@ export function initialLease(config: LeaseConfig, now: Instant, wall: Date, seed
     mustRead: false,
     tenure: undefined,
     doubtedAt: undefined,
+    unclaimed: false,
+    apiFailedAt: undefined,
     able: true,
     addressOn: false,
     stopping: undefined,
@@ -134,7 +146,7 @@ export function initialLease(config: LeaseConfig, now: Instant, wall: Date, seed
 }
 
 export function knownLease(state: LeaseState): ObservedLease | undefined {
-  return typeof state.known === 'object' ? state.known.lease : undefined;
+  return state.known?.lease;
 }
 
 export function contends(state: LeaseState): boolean {
@@ -151,9 +163,18 @@ export function proofEnd(state: LeaseState, tenure: Tenure): Instant {
  * When a follower may take a Lease that somebody holds. The longer of their duration and our own counts, so that neither a
  * shorter setting here nor an edited Lease takes it from a holder that still has proof.
  */
-export function expiryOf(state: LeaseState, known: Known): Instant {
+export function expiryOf(state: LeaseState): Instant | undefined {
+  const { known } = state;
+  if (known?.lease === undefined) return undefined;
   const theirs = known.lease.record.leaseDurationSeconds * 1000;
   return plus(known.since, millis(Math.max(theirs, state.config.duration)));
+}
+
+/** In doubt, and the API cannot say who leads: then, with `hold`, the LAN may. */
+export function isContestable(state: LeaseState): boolean {
+  const { doubtedAt, apiFailedAt } = state;
+  if (state.config.onApiLoss !== 'hold' || doubtedAt === undefined || apiFailedAt === undefined) return false;
+  return apiFailedAt >= doubtedAt;
 }
 
 /**

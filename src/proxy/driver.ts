@@ -2,7 +2,8 @@ import { KernelError } from '../kernel/errors.js';
 import type { Redirect, Relay, RelayBackendStats, RelayListener } from '../kernel/ports.js';
 import { endpoint, type Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
-import type { Millis } from '../time/instant.js';
+import type { Clock } from '../time/clock.js';
+import { type Millis, millis, plus } from '../time/instant.js';
 import type { DataPath } from '../vip/data-path.js';
 import type { BackendStatus, LoadBalancerStatus } from '../vip/status.js';
 import type { HealthChecks } from './health-driver.js';
@@ -35,6 +36,11 @@ export interface ProxyDriver extends DataPath, Disposable {
   stats(): { readonly refused: number; readonly backends: readonly RelayBackendStats[] };
 }
 
+const redirectRetry = millis(1000);
+/** The relay resets thousands of connections in some milliseconds; its clients are not waited for longer than this. */
+const resetPatience = millis(500);
+const resetLook = millis(2);
+
 interface Entry {
   readonly ip: Ip;
   readonly port: number;
@@ -51,14 +57,16 @@ export function createProxyDriver(parts: {
   readonly relay: Relay;
   readonly redirects: RedirectShare;
   readonly checks: HealthChecks;
+  readonly clock: Clock;
   readonly log: Log;
 }): ProxyDriver {
-  const { config, relay, checks, log } = parts;
+  const { config, relay, checks, clock, log } = parts;
   let sources: readonly Source[] = [];
   let local: Backend | undefined;
   let isOpen = false;
   let usingLocal = false;
   let plain = false;
+  let retry: Disposable | undefined;
   const entries = config.ips.flatMap((ip) => config.ports.map((port) => listen(ip, port)));
 
   function listen(ip: Ip, port: number): Entry {
@@ -95,6 +103,47 @@ export function createProxyDriver(parts: {
     for (const { listener } of entries) listener.reset(name);
   }
 
+  /** Redirects VIP:port, and if that is refused tries again while the proxy is open: the plain VIP is better than nothing. */
+  async function redirect(): Promise<void> {
+    const wanted = redirects();
+    if (wanted.length === 0) return;
+    try {
+      await parts.redirects.set(wanted);
+      if (plain) log.info('VIP:port is redirected to the proxy');
+      plain = false;
+    } catch (error) {
+      if (!plain) {
+        log.error('VIP:port cannot be redirected to the proxy: clients reach only what listens here on the plain VIP', {
+          because: messageOf(error),
+        });
+      }
+      plain = true;
+      if (isOpen) retry = clock.at(plus(clock.now(), redirectRetry), () => void redirect());
+    }
+  }
+
+  async function closeRedirects(): Promise<void> {
+    retry?.[Symbol.dispose]();
+    if (redirects().length === 0) return;
+    try {
+      await parts.redirects.set([]);
+    } catch (error) {
+      log.error('redirects not removed', { because: messageOf(error) });
+    }
+  }
+
+  /** Until the relay has told everybody, or `resetPatience` is over. */
+  async function resetAll(): Promise<void> {
+    isOpen = false;
+    retry?.[Symbol.dispose]();
+    apply();
+    for (const { listener } of entries) listener.reset();
+    const end = plus(clock.now(), resetPatience);
+    do {
+      await new Promise<void>((resolve) => clock.at(plus(clock.now(), resetLook), resolve));
+    } while (clock.now() < end && stats().backends.some((backend) => backend.open > 0));
+  }
+
   function stats(): { refused: number; backends: readonly RelayBackendStats[] } {
     const all = entries.map(({ listener }) => listener.stats());
     const byName = new Map<string, RelayBackendStats>();
@@ -123,33 +172,12 @@ export function createProxyDriver(parts: {
     async open() {
       isOpen = true;
       apply();
-      const wanted = redirects();
-      if (wanted.length === 0) return;
-      try {
-        await parts.redirects.set(wanted);
-        plain = false;
-      } catch (error) {
-        plain = true;
-        log.error('VIP:port cannot be redirected to the proxy: clients reach only what listens here on the plain VIP', {
-          because: error instanceof Error ? error.message : String(error),
-        });
-      }
+      await redirect();
     },
-    reset() {
-      isOpen = false;
-      apply();
-      for (const { listener } of entries) listener.reset();
-    },
+    reset: resetAll,
     async close() {
-      isOpen = false;
-      apply();
-      for (const { listener } of entries) listener.reset();
-      if (redirects().length === 0) return;
-      try {
-        await parts.redirects.set([]);
-      } catch (error) {
-        log.error('redirects not removed', { because: error instanceof Error ? error.message : String(error) });
-      }
+      if (isOpen) await resetAll();
+      await closeRedirects();
     },
     setSources(next, fallback) {
       const gone = sources.filter((s) => !next.some((n) => n.name === s.name && n.ip === s.ip && n.port === s.port));
@@ -170,10 +198,15 @@ export function createProxyDriver(parts: {
     },
     stats,
     [Symbol.dispose]() {
+      retry?.[Symbol.dispose]();
       for (const { listener } of entries) listener[Symbol.dispose]();
       checks[Symbol.dispose]();
     },
   };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function add(a: RelayBackendStats, b: RelayBackendStats): RelayBackendStats {

@@ -30,6 +30,7 @@ export function createAlways(node: string): Election {
       };
     },
     claimed() {},
+    unclaimed() {},
     able(now) {
       able = now;
       changed();

@@ -40,7 +40,6 @@ const stalled = millis(200);
 
 /** One VIP on one interface: its addresses, its announcements, its data path, as the election says. */
 export function createVipDriver(parts: {
-  readonly name: string;
   readonly ips: readonly Ip[];
   readonly link: Link;
   readonly config: VipConfig;
@@ -85,8 +84,11 @@ export function createVipDriver(parts: {
     queue.push(event);
     if (feeding) return;
     feeding = true;
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) step(next);
-    feeding = false;
+    try {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) step(next);
+    } finally {
+      feeding = false;
+    }
     timer?.[Symbol.dispose]();
     const deadline = nextVipDeadline(state);
     // A deadline that passed without an effect waits for the election's next word, which comes with its heartbeat.
@@ -126,7 +128,7 @@ export function createVipDriver(parts: {
         decidedAt = undefined;
         return;
       case 'put':
-        if (stale) return feed({ kind: 'done', operation: effect.operation, ok: false });
+        if (stale) return feed({ kind: 'done', operation: effect.operation, result: 'stale' });
         return finish(
           effect.operation,
           Promise.all(ips.map((ip) => network.putAddress({ ...place(ip), lifetime: effect.lifetime }))),
@@ -139,13 +141,15 @@ export function createVipDriver(parts: {
         dataPathWork = dataPathWork.then(() => dataPath[effect.kind]());
         return finish(effect.operation, dataPathWork);
       case 'reset':
-        return dataPath.reset();
+        return finish(effect.operation, dataPath.reset());
       case 'able':
         return election.able(effect.able);
       case 'address':
         return election.address(effect.on);
       case 'claimed':
         return election.claimed();
+      case 'unclaimed':
+        return election.unclaimed();
     }
   }
 
@@ -156,10 +160,10 @@ export function createVipDriver(parts: {
 
   function finish(operation: number, work: Promise<unknown>): void {
     work.then(
-      () => feed({ kind: 'done', operation, ok: true }),
+      () => feed({ kind: 'done', operation, result: 'ok' }),
       (error: unknown) => {
         log.error('operation refused', { because: error instanceof Error ? error.message : String(error) });
-        feed({ kind: 'done', operation, ok: false });
+        feed({ kind: 'done', operation, result: 'refused' });
       },
     );
   }

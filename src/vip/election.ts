@@ -8,6 +8,8 @@ export interface Election {
   leadership(): Leadership;
   /** Another host claimed the address, or probed for it. */
   claimed(): void;
+  /** Nobody else on the LAN has the address. */
+  unclaimed(): void;
   /** Whether this node can serve the VIP; if not, the election gives it to another. */
   able(able: boolean): void;
   /** Whether the address is, or may be, on this node. It is given away only when it is off. */

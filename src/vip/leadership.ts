@@ -7,13 +7,14 @@ import type { Instant } from '../time/instant.js';
  * - `none`: give it up at once;
  * - `proven`: take it, announce it, refresh it, but only before `until` (and afterwards, if `thenHeld`, without new proof);
  * - `unchallenged`: keep it, announce it and refresh it without an end, until someone else claims it;
- * - `suspended`: neither announce nor refresh; what the kernel has stays until its lifetime ends.
+ * - `suspended`: neither announce nor refresh; what the kernel has stays until its lifetime ends. If `contestable`, the election
+ *   itself cannot say who leads: when nobody on the LAN answers for the address, it wants to know (`Election.unclaimed`).
  */
 export type Authority =
   | { readonly kind: 'none' }
   | { readonly kind: 'proven'; readonly until: Instant; readonly thenHeld: boolean }
   | { readonly kind: 'unchallenged' }
-  | { readonly kind: 'suspended' };
+  | { readonly kind: 'suspended'; readonly contestable: boolean };
 
 export interface Leadership {
   readonly role: 'leader' | 'follower';

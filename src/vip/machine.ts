@@ -1,7 +1,8 @@
 import { announced, startAnnouncing } from '../arp/schedule.js';
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
 import type { Authority } from './leadership.js';
-import type { Stage, VipEffect, VipEvent, VipState } from './state.js';
+import { type Acting, lifetimeOf, refreshInterval } from './lifetime.js';
+import type { OperationResult, Stage, VipEffect, VipEvent, VipState } from './state.js';
 
 /** How long an answer to a probe may take on a LAN, and when to ask again a node that still had the address. */
 const probeWait = millis(20);
@@ -10,16 +11,12 @@ const probeAgain = millis(50);
 const linkGrace = millis(1000);
 const removalRetry = millis(200);
 const recovery = millis(5000);
+/** How long nobody may answer before a node in doubt, without the API, has the address for its own again. */
+const quietTime = millis(500);
+/** Refreshes may be refused this long: shorter than the shortest lifetime in use. */
+const refusalGrace = millis(500);
 /** RFC 5227 section 2.4 (c) defends once in 10 s; a VIP that others depend on, more often. */
 const defendInterval = millis(1000);
-const second = 1000;
-/**
- * In seconds. The kernel looks for lifetimes that have ended up to a quarter of a second late (check_lifetime in
- * net/ipv4/devinet.c rounds its timer up to whole seconds), and takes no fractions: one second less keeps the dead-man's time.
- */
-const kernelLateness = 1;
-
-type Acting = Exclude<Authority, { kind: 'none' | 'suspended' }>;
 
 /** A step as it is being made. */
 interface Draft {
@@ -29,8 +26,9 @@ interface Draft {
 
 /**
  * The life of a VIP on this node, from the election's word to what Linux does.
- * Taking it: asking the LAN (a node that is hung, or cut from the API, may still have the address whatever the election says), address, data path, announcements last. Giving it up: no more announcements, address off, data path closed; only
- * then is the election told that the address is off.
+ * Taking it: the LAN is asked (a node that is hung, or cut from the API, may still have the address, whatever the election says),
+ * then address, data path, announcements last. Giving it up: no more announcements, connections reset, address off, data path
+ * closed; only then is the election told that the address is off.
  * @param authority what the election says at `now`
  */
 export function stepVip(
@@ -42,9 +40,14 @@ export function stepVip(
   const draft: Draft = { state, effects: [] };
   take(draft, event, authority, now);
   judgeFaults(draft, now);
+  if (authority.kind === 'suspended') {
+    // In doubt nothing is announced and nothing refreshed: what the kernel has runs out by itself.
+    listen(draft, authority.contestable, now);
+    return draft;
+  }
+  draft.state = { ...draft.state, quiet: undefined };
   if (authority.kind === 'none') giveUp(draft, now);
-  else if (authority.kind !== 'suspended') advance(draft, authority, now);
-  // In doubt nothing is announced and nothing refreshed: what the kernel has runs out by itself.
+  else advance(draft, authority, now);
   return draft;
 }
 
@@ -53,7 +56,8 @@ function take(draft: Draft, event: VipEvent, authority: Authority, now: Instant)
     case 'tick':
       return;
     case 'done':
-      if (event.operation === draft.state.awaited) done(draft, event.ok, now);
+      if (event.operation === draft.state.awaited) done(draft, event.result, now);
+      else if (event.operation === draft.state.refreshing) refreshed(draft, event.result, now);
       return;
     case 'address-removed':
       return addressRemoved(draft, authority, now);
@@ -66,24 +70,46 @@ function take(draft: Draft, event: VipEvent, authority: Authority, now: Instant)
   }
 }
 
-function done(draft: Draft, ok: boolean, now: Instant): void {
+function done(draft: Draft, result: OperationResult, now: Instant): void {
   const { stage, config } = draft.state;
   switch (stage.kind) {
     case 'adding':
-      if (ok) return start(draft, 'open', { kind: 'opening', refreshAt: stage.refreshAt });
-      draft.state = { ...draft.state, fault: 'address-refused', recoverAt: plus(now, recovery) };
-      draft.effects.push({ kind: 'able', able: false });
+      if (result === 'ok') return start(draft, 'open', { kind: 'opening', refreshAt: stage.refreshAt });
+      if (result === 'refused') refuse(draft, now);
       return start(draft, 'remove', { kind: 'removing', retryAt: undefined });
     case 'opening':
       return enter(draft, { ...stage, kind: 'serving', schedule: startAnnouncing(config.announce, now) });
+    case 'resetting':
+      return start(draft, 'remove', { kind: 'removing', retryAt: undefined });
     case 'removing':
-      if (ok) return start(draft, 'close', { kind: 'closing' });
+      if (result === 'ok') return start(draft, 'close', { kind: 'closing' });
       return enter(draft, { kind: 'removing', retryAt: plus(now, removalRetry) });
     case 'closing':
       return end(draft);
     default:
       return;
   }
+}
+
+function refreshed(draft: Draft, result: OperationResult, now: Instant): void {
+  const { stage, failingSince } = draft.state;
+  if (result !== 'refused') {
+    draft.state = { ...draft.state, failingSince: undefined };
+    return;
+  }
+  const since = failingSince ?? now;
+  draft.state = { ...draft.state, failingSince: since };
+  if (stage.kind !== 'opening' && stage.kind !== 'serving') return;
+  if (now < plus(since, refusalGrace)) return enter(draft, { ...stage, refreshAt: plus(now, removalRetry) });
+  // The address runs out, or is gone already: who announces it now attracts what cannot be served.
+  refuse(draft, now);
+  leave(draft);
+}
+
+/** The kernel does not take the address: another node may have better luck. */
+function refuse(draft: Draft, now: Instant): void {
+  draft.state = { ...draft.state, fault: 'address-refused', failingSince: undefined, recoverAt: plus(now, recovery) };
+  draft.effects.push({ kind: 'able', able: false });
 }
 
 function addressRemoved(draft: Draft, authority: Authority, now: Instant): void {
@@ -112,13 +138,15 @@ function announceAnew(draft: Draft, now: Instant): void {
 
 function heard(draft: Draft, what: 'claim' | 'probe', authority: Authority, now: Instant): void {
   const { stage, defendedAt } = draft.state;
-  if (stage.kind === 'probing' && what === 'claim') return enter(draft, { ...stage, answered: true });
-  if (stage.kind !== 'adding' && stage.kind !== 'opening' && stage.kind !== 'serving') return;
-  // With proof, the kernel's own answer to a probe is enough.
-  if (what === 'probe' && authority.kind === 'proven') return;
+  const sure = authority.kind === 'proven';
+  if (authority.kind === 'suspended') draft.state = { ...draft.state, quiet: undefined };
+  if (stage.kind === 'probing' && what === 'claim') enter(draft, { ...stage, answered: true });
+  const concerns = ['probing', 'adding', 'opening', 'serving'].includes(stage.kind) || authority.kind === 'suspended';
+  // With proof a probe is left to the kernel's own answer, and one that answers our probe is waited for.
+  if (!concerns || (sure && (what === 'probe' || stage.kind === 'probing'))) return;
   draft.effects.push({ kind: 'claimed' });
   const mayDefend = defendedAt === undefined || now >= plus(defendedAt, defendInterval);
-  if (stage.kind !== 'serving' || authority.kind !== 'proven' || !mayDefend) return;
+  if (stage.kind !== 'serving' || !sure || !mayDefend) return;
   draft.state = { ...draft.state, defendedAt: now };
   enter(draft, { ...stage, schedule: { ...stage.schedule, nextAt: now } });
 }
@@ -140,6 +168,22 @@ function recover(draft: Draft): void {
   draft.effects.push({ kind: 'able', able: true });
 }
 
+/** In doubt, and the API does not answer: ask the LAN. Asking is no announcement. */
+function listen(draft: Draft, contestable: boolean, now: Instant): void {
+  const { quiet } = draft.state;
+  const late = quiet !== undefined && now > plus(quiet.nextAt, probeAgain);
+  const since = quiet === undefined || late ? now : quiet.since;
+  if (!contestable) {
+    draft.state = { ...draft.state, quiet: undefined };
+  } else if (quiet !== undefined && !late && now >= plus(since, quietTime)) {
+    draft.state = { ...draft.state, quiet: undefined };
+    draft.effects.push({ kind: 'unclaimed' });
+  } else if (quiet === undefined || now >= quiet.nextAt) {
+    draft.state = { ...draft.state, quiet: { since, nextAt: plus(now, probeAgain) } };
+    draft.effects.push({ kind: 'probe' });
+  }
+}
+
 function giveUp(draft: Draft, now: Instant): void {
   const { kind } = draft.state.stage;
   if (kind === 'probing') return end(draft);
@@ -151,7 +195,7 @@ function advance(draft: Draft, authority: Acting, now: Instant): void {
   const { stage, fault, config } = draft.state;
   switch (stage.kind) {
     case 'off': {
-      if (fault !== undefined || authority.kind !== 'proven') return;
+      if (fault !== undefined) return;
       draft.effects.push({ kind: 'address', on: true });
       return probe(draft, plus(now, config.patience), now);
     }
@@ -166,6 +210,7 @@ function advance(draft: Draft, authority: Acting, now: Instant): void {
       return serve(draft, stage, authority, now);
     case 'removing':
       return retryRemoval(draft, now);
+    case 'resetting':
     case 'closing':
       return;
   }
@@ -178,8 +223,8 @@ function probe(draft: Draft, patience: Instant, now: Instant): void {
 }
 
 function add(draft: Draft, authority: Acting, now: Instant): void {
-  const lifetime = lifetimeOf(draft.state, authority, now) ?? millis(second);
-  const operation = draft.state.awaited + 1;
+  const lifetime = lifetimeOf(draft.state.config.deadManSwitch, authority, now) ?? millis(1000);
+  const operation = nextOperation(draft);
   draft.state = { ...draft.state, awaited: operation };
   draft.effects.push({ kind: 'put', operation, lifetime });
   enter(draft, { kind: 'adding', refreshAt: plus(now, refreshInterval(lifetime)) });
@@ -201,33 +246,17 @@ function refresh(
   now: Instant,
 ): void {
   if (now < stage.refreshAt) return;
-  const lifetime = lifetimeOf(draft.state, authority, now);
-  // Nobody waits for a refresh: one that failed is followed by the next.
-  if (lifetime !== undefined) draft.effects.push({ kind: 'put', operation: 0, lifetime });
-  enter(draft, { ...stage, refreshAt: plus(now, refreshInterval(lifetime ?? millis(second))) });
-}
-
-/**
- * The kernel's lifetime for the address, in whole seconds: never beyond the proof, so that it is gone from a node that dies now
- * before another may take it. Undefined when less than a second of proof is left, which the kernel cannot express; who may hold
- * the address after its proof takes one second even then.
- */
-function lifetimeOf(state: VipState, authority: Acting, now: Instant): Millis | 'forever' | undefined {
-  const { deadManSwitch } = state.config;
-  if (deadManSwitch === 'off') return 'forever';
-  const longest = Math.max(1, Math.floor(deadManSwitch / second) - kernelLateness);
-  const seconds = authority.kind === 'proven' ? Math.floor((authority.until - now) / second) : longest;
-  if (seconds >= 1) return millis(Math.min(longest, seconds) * second);
-  return authority.kind === 'proven' && authority.thenHeld ? millis(second) : undefined;
-}
-
-function refreshInterval(lifetime: Millis | 'forever'): Millis {
-  return millis(lifetime === 'forever' ? second : lifetime / 3);
+  const lifetime = lifetimeOf(draft.state.config.deadManSwitch, authority, now);
+  if (lifetime !== undefined) {
+    const operation = nextOperation(draft);
+    draft.state = { ...draft.state, refreshing: operation };
+    draft.effects.push({ kind: 'put', operation, lifetime });
+  }
+  enter(draft, { ...stage, refreshAt: plus(now, refreshInterval(lifetime ?? millis(1000))) });
 }
 
 function leave(draft: Draft): void {
-  draft.effects.push({ kind: 'reset' });
-  start(draft, 'remove', { kind: 'removing', retryAt: undefined });
+  start(draft, 'reset', { kind: 'resetting' });
 }
 
 function retryRemoval(draft: Draft, now: Instant): void {
@@ -241,11 +270,16 @@ function end(draft: Draft): void {
   draft.effects.push({ kind: 'address', on: false });
 }
 
-function start(draft: Draft, kind: 'open' | 'remove' | 'close', stage: Stage): void {
-  const operation = draft.state.awaited + 1;
+function start(draft: Draft, kind: 'open' | 'reset' | 'remove' | 'close', stage: Stage): void {
+  const operation = nextOperation(draft);
   draft.state = { ...draft.state, awaited: operation };
   draft.effects.push({ kind, operation });
   enter(draft, stage);
+}
+
+function nextOperation(draft: Draft): number {
+  draft.state = { ...draft.state, lastOperation: draft.state.lastOperation + 1 };
+  return draft.state.lastOperation;
 }
 
 function enter(draft: Draft, stage: Stage): void {

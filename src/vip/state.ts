@@ -18,6 +18,8 @@ export type Stage =
   | { readonly kind: 'adding'; readonly refreshAt: Instant }
   | { readonly kind: 'opening'; readonly refreshAt: Instant }
   | { readonly kind: 'serving'; readonly refreshAt: Instant; readonly schedule: AnnouncementSchedule }
+  /** Ending what clients have open, while the address is still here to say so. */
+  | { readonly kind: 'resetting' }
   | { readonly kind: 'removing'; readonly retryAt: Instant | undefined }
   | { readonly kind: 'closing' };
 
@@ -33,14 +35,23 @@ export interface VipState {
   readonly fault: Fault | undefined;
   /** When a node whose kernel refused the address tries again. */
   readonly recoverAt: Instant | undefined;
+  readonly lastOperation: number;
   /** The operation whose answer the stage waits for. */
   readonly awaited: number;
+  /** The latest refresh of the address, and since when refreshes are refused. */
+  readonly refreshing: number;
+  readonly failingSince: Instant | undefined;
+  /** In doubt without the API: since when nobody answered for the address, and when to ask again. */
+  readonly quiet: { readonly since: Instant; readonly nextAt: Instant } | undefined;
   readonly defendedAt: Instant | undefined;
 }
 
+/** `stale`: not carried out, because the process was paused between the decision and the deed. */
+export type OperationResult = 'ok' | 'refused' | 'stale';
+
 export type VipEvent =
   | { readonly kind: 'tick' }
-  | { readonly kind: 'done'; readonly operation: number; readonly ok: boolean }
+  | { readonly kind: 'done'; readonly operation: number; readonly result: OperationResult }
   /** The address left the interface: somebody removed it, or its lifetime ended. */
   | { readonly kind: 'address-removed' }
   | { readonly kind: 'link'; readonly up: boolean }
@@ -57,13 +68,15 @@ export type VipEffect =
   | { readonly kind: 'open'; readonly operation: number }
   | { readonly kind: 'announce' }
   /** Ends what clients have open through this node, so that none waits for an answer that cannot come. */
-  | { readonly kind: 'reset' }
+  | { readonly kind: 'reset'; readonly operation: number }
   | { readonly kind: 'remove'; readonly operation: number }
   | { readonly kind: 'close'; readonly operation: number }
   /** To the election: whether this node can serve; whether the address is, or may be, here; that another claims it. */
   | { readonly kind: 'able'; readonly able: boolean }
   | { readonly kind: 'address'; readonly on: boolean }
-  | { readonly kind: 'claimed' };
+  | { readonly kind: 'claimed' }
+  /** Asked again and again, nobody on the LAN said that the address is his. */
+  | { readonly kind: 'unclaimed' };
 
 export function initialVip(config: VipConfig, linkUp: boolean, now: Instant): VipState {
   return {
@@ -73,7 +86,11 @@ export function initialVip(config: VipConfig, linkUp: boolean, now: Instant): Vi
     faultAt: linkUp ? undefined : now,
     fault: undefined,
     recoverAt: undefined,
+    lastOperation: 0,
     awaited: 0,
+    refreshing: 0,
+    failingSince: undefined,
+    quiet: undefined,
     defendedAt: undefined,
   };
 }
@@ -81,7 +98,7 @@ export function initialVip(config: VipConfig, linkUp: boolean, now: Instant): Vi
 /** When the machine wants to be stepped next, whatever happens. */
 export function nextVipDeadline(state: VipState): Instant | undefined {
   const { stage } = state;
-  const faults = earliest(state.faultAt, state.recoverAt);
+  const faults = earliest(state.faultAt, state.recoverAt, state.quiet?.nextAt);
   switch (stage.kind) {
     case 'probing':
       return earliest(faults, stage.nextAt);

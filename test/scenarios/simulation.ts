@@ -181,7 +181,7 @@ export function simulate(options: {
 
   function perform(node: Node, effect: VipEffect): void {
     const done = (operation: number) =>
-      later(0.5, () => deliver(node, () => hear(node, { kind: 'done', operation, ok: true })));
+      later(0.5, () => deliver(node, () => hear(node, { kind: 'done', operation, result: 'ok' })));
     const lan = (kind: 'claim' | 'probe') => {
       for (const other of nodes) {
         if (other !== node) later(1, () => deliver(other, () => hear(other, { kind: 'heard', what: kind })));
@@ -212,6 +212,7 @@ export function simulate(options: {
       case 'remove':
         node.addressUntil = 0;
         return done(effect.operation);
+      case 'reset':
       case 'open':
       case 'close':
         return done(effect.operation);
@@ -225,8 +226,8 @@ export function simulate(options: {
         return tell(node, { kind: 'address', on: effect.on });
       case 'claimed':
         return tell(node, { kind: 'claimed' });
-      case 'reset':
-        return;
+      case 'unclaimed':
+        return tell(node, { kind: 'unclaimed' });
     }
   }
 

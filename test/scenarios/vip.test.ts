@@ -11,7 +11,8 @@ const config = {
   announce: { burst: 5, interval: millis(3000) },
 };
 const none: Authority = { kind: 'none' };
-const suspended: Authority = { kind: 'suspended' };
+const suspended: Authority = { kind: 'suspended', contestable: false };
+const contestable: Authority = { kind: 'suspended', contestable: true };
 const held: Authority = { kind: 'unchallenged' };
 
 function proven(until: number, thenHeld = true): Authority {
@@ -36,10 +37,10 @@ function vip() {
   return {
     at,
     /** The last operation of this kind is answered. */
-    done(time: number, kind: 'put' | 'open' | 'remove' | 'close', authority: Authority, ok = true): string[] {
+    done(time: number, kind: 'put' | 'open' | 'reset' | 'remove' | 'close', authority: Authority, ok = true): string[] {
       const effect = asked.findLast((e) => e.kind === kind);
       assert.ok(effect !== undefined && 'operation' in effect, `no ${kind} was asked for`);
-      return at(time, { kind: 'done', operation: effect.operation, ok }, authority);
+      return at(time, { kind: 'done', operation: effect.operation, result: ok ? 'ok' : 'refused' }, authority);
     },
     /** Lets time pass until `end`, waking when the machine asks. */
     until(end: number, authority: Authority): void {
@@ -80,7 +81,8 @@ test('taking it: the LAN is asked, then address, data path, announcements, all w
 
 test('giving it up: no more announcements, connections reset, address off, data path closed, and only then is it given away', () => {
   const it = vip().serving();
-  assert.deepEqual(it.at(50, { kind: 'tick' }, none), ['reset', 'remove']);
+  assert.deepEqual(it.at(50, { kind: 'tick' }, none), ['reset']);
+  assert.deepEqual(it.done(50, 'reset', none), ['remove']);
   assert.deepEqual(it.done(51, 'remove', none), ['close']);
   assert.deepEqual(it.done(52, 'close', none), ['address off']);
   it.until(60_000, none);
@@ -93,10 +95,11 @@ test('leadership lost while taking it is given up from wherever that stands', ()
     it.at(0, { kind: 'tick' }, proven(5000));
     it.until(20, proven(5000));
     if (answered > 0) it.done(21, 'put', proven(5000));
-    assert.deepEqual(it.at(30, { kind: 'tick' }, none), ['reset', 'remove']);
+    assert.deepEqual(it.at(30, { kind: 'tick' }, none), ['reset']);
     // What was asked for before answers late, and changes nothing.
     if (answered > 0) assert.deepEqual(it.done(31, 'open', none), []);
-    assert.deepEqual(it.done(32, 'remove', none), ['close']);
+    assert.deepEqual(it.done(32, 'reset', none), ['remove']);
+    assert.deepEqual(it.done(33, 'remove', none), ['close']);
   }
 });
 
@@ -126,7 +129,8 @@ test('in doubt nothing is announced, refreshed or put back', () => {
   it.at(20_001, { kind: 'heard', what: 'probe' }, suspended);
   assert.deepEqual(it.seen.slice(before), ['20001 claimed']);
   // The kernel has removed the address: the rest is closed, and taken anew with new proof only.
-  assert.deepEqual(it.at(20_002, { kind: 'address-removed' }, suspended), ['reset', 'remove']);
+  assert.deepEqual(it.at(20_002, { kind: 'address-removed' }, suspended), ['reset']);
+  it.done(20_003, 'reset', suspended);
   it.done(20_003, 'remove', suspended);
   assert.deepEqual(it.done(20_004, 'close', suspended), ['address off']);
   assert.deepEqual(it.at(20_100, { kind: 'tick' }, proven(25_000)), ['address on', 'probe']);
@@ -171,7 +175,8 @@ test('a link that flaps is announced on anew; one that stays down makes the node
   assert.deepEqual(it.at(600, { kind: 'link', up: false }, proven(100_000)), []);
   assert.deepEqual(it.at(900, { kind: 'link', up: true }, proven(100_000)), ['put 2000', 'announce']);
   it.at(1000, { kind: 'link', up: false }, proven(100_000));
-  assert.deepEqual(it.at(2000, { kind: 'tick' }, none), ['able false', 'reset', 'remove']);
+  assert.deepEqual(it.at(2000, { kind: 'tick' }, none), ['able false', 'reset']);
+  it.done(2000, 'reset', none);
   it.done(2001, 'remove', none);
   it.done(2002, 'close', none);
   assert.deepEqual(it.at(9000, { kind: 'link', up: true }, none), ['able true']);
@@ -191,7 +196,49 @@ test('an address that the kernel refuses makes the node unable for some seconds'
 test('a removal that fails is tried again, and nothing is given away before', () => {
   const it = vip().serving();
   it.at(50, { kind: 'tick' }, none);
+  it.done(50, 'reset', none);
   assert.deepEqual(it.done(51, 'remove', none, false), []);
   it.until(251, none);
   assert.equal(it.seen.at(-1), '251 remove');
+});
+
+test('refreshes that are refused make the node unable before the address has run out', () => {
+  const it = vip().serving(100_000);
+  for (let time = 600; time < 3000; time += 100) {
+    it.until(time, proven(100_000));
+    if (it.state().stage.kind !== 'serving') break;
+    if (it.seen.at(-1)?.includes('put') || it.seen.at(-2)?.includes('put'))
+      it.done(time, 'put', proven(100_000), false);
+  }
+  assert.ok(
+    it.seen.some((line) => line.endsWith('able false')),
+    it.seen.join('\n'),
+  );
+  const unable = Number(it.seen.find((line) => line.endsWith('able false'))?.split(' ')[0]);
+  assert.ok(unable < 2020, `${unable}`);
+});
+
+test('in doubt without the API the LAN is asked for half a second; silence is reported, an answer too', () => {
+  const it = vip().serving();
+  const before = it.seen.length;
+  for (let time = 5000; time <= 5550; time += 50) it.at(time, { kind: 'tick' }, contestable);
+  const words = it.seen.slice(before).map((line) => line.split(' ')[1]);
+  assert.deepEqual(new Set(words), new Set(['probe', 'unclaimed']));
+  assert.equal(words.filter((effect) => effect === 'unclaimed').length, 1);
+  const other = vip().serving();
+  other.at(5000, { kind: 'tick' }, contestable);
+  assert.deepEqual(other.at(5001, { kind: 'heard', what: 'claim' }, contestable).slice(0, 1), ['claimed']);
+});
+
+test('in doubt, a pause within that half second begins it anew', () => {
+  const it = vip().serving();
+  it.at(5000, { kind: 'tick' }, contestable);
+  it.at(5050, { kind: 'tick' }, contestable);
+  assert.deepEqual(it.at(9000, { kind: 'tick' }, contestable), ['probe']);
+});
+
+test('without proof, whoever answers the probe keeps the address', () => {
+  const it = vip();
+  it.at(0, { kind: 'tick' }, held);
+  assert.deepEqual(it.at(5, { kind: 'heard', what: 'claim' }, held), ['claimed']);
 });
