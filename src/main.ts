@@ -11,7 +11,11 @@ const clock = createSystemClock(() => performance.now());
 let isDaemon = false;
 
 // Only the first counts: an impatient second signal must not cut the orderly stop short.
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal));
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal));
+// To the operator's mind it means "read your file again", never "end"; a command on a closed terminal ends all the same.
+process.on('SIGHUP', () => {
+  if (!isDaemon) stop.abort('SIGHUP');
+});
 process.on('uncaughtException', onBug);
 process.on('unhandledRejection', onBug);
 // `vipd status --watch | head`: nobody reads any more. The daemon's log bears that by itself.

@@ -51,9 +51,7 @@ async function listen(server: Server, path: string): Promise<void> {
     if (!(await lstat(path)).isSocket())
       throw new Error(`${settingNames}: ${path} exists and is not a socket; choose another path`);
     if (await isAnswered(path)) {
-      throw new Error(
-        `another vipd runs here: it answers on ${path}; stop it, or give this one its own admin.socket (--admin-socket)`,
-      );
+      throw new Error(`another vipd runs here: it answers on ${path}; stop it first`);
     }
     await unlink(path);
     await bind(server, path);

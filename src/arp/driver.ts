@@ -33,6 +33,7 @@ export function createArpSpeaker(parts: {
   let socket: ArpSocket | undefined;
   let reopening: Disposable | undefined;
   let disposed = false;
+  let complained = false;
 
   function open(): void {
     reopening?.[Symbol.dispose]();
@@ -40,13 +41,16 @@ export function createArpSpeaker(parts: {
     if (socket !== undefined || disposed) return;
     try {
       socket = sockets.open(link.index, received, (refusal) => closed(`${refusal.operation}: ${refusal.code}`));
+      if (complained) log.info('ARP socket open', { interface: link.name });
+      complained = false;
     } catch (error) {
       closed(error instanceof Error ? error.message : String(error));
     }
   }
 
   function closed(because: string): void {
-    log.warn('ARP socket closed', { interface: link.name, because });
+    if (!complained) log.warn('ARP socket closed', { interface: link.name, because });
+    complained = true;
     close();
     if (!disposed) reopening = clock.at(plus(clock.now(), reopenAfter), open);
   }

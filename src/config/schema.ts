@@ -102,7 +102,7 @@ export const vipSettings = {
     kinds.duration({ min: '100ms' }),
     'lease-renew-deadline',
     '3s',
-    'How long the holder tries to renew before it counts as cut off from the API; less than the duration.',
+    'How long one request to the API may take; less than the duration.',
   ),
   'election.lease.retryPeriod': setting(
     kinds.duration({ min: '100ms' }),

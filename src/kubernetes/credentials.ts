@@ -1,19 +1,29 @@
+import { lookup } from 'node:dns/promises';
 import { existsSync, readFileSync } from 'node:fs';
-import { Agent, type RequestOptions } from 'node:https';
+import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
+import { checkServerIdentity } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { familyOf, type Ip, parseIp } from '../net/ip.js';
 import { asObject } from './json.js';
 
+const kubeadmConf = '/etc/kubernetes/admin.conf';
 const serviceAccountToken = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /** Where the address of the API server and the proof of who we are come from. */
 export interface CredentialSource {
-  /**
-   * A kubeconfig file; in a pod that has no such file, its service account. Without a name, what kubectl would take:
-   * $KUBECONFIG, ~/.kube/config, the service account.
-   */
+  /** A kubeconfig file; in a pod that has no such file, its service account. Without a name, kubeadm's, else the service account. */
   readonly kubeconfig?: string | undefined;
+  /** Where kubeadm puts the kubeconfig of a control-plane node. */
+  readonly adminConf?: string;
+  /**
+   * Addresses that are not there before this daemon has asked the API who shall have them: an API server at one of these is asked
+   * at 127.0.0.1 instead (kubeadm writes the control plane's address into every kubeconfig). Its certificate must still be for
+   * the address, or name, in the kubeconfig.
+   */
+  readonly virtualIps?: readonly Ip[];
   /** `https://host:port` instead of the server named there. */
   readonly server?: string | undefined;
 }
@@ -34,15 +44,17 @@ export type CredentialsResult =
 /** Reads the credentials as they are now. Does not throw: what is wrong comes back as a sentence. */
 export async function loadCredentials(source: CredentialSource): Promise<CredentialsResult> {
   try {
-    const config = readKubeConfig(source.kubeconfig);
+    const config = readKubeConfig(source.kubeconfig, source.adminConf ?? kubeadmConf);
     const cluster = config.getCurrentCluster();
     if (cluster === null) return { ok: false, detail: 'the kubeconfig has no cluster in its current context' };
-    const server = new URL(source.server ?? cluster.server);
-    if (server.protocol !== 'https:') return { ok: false, detail: `the API server must be https: ${server.href}` };
+    const named = new URL(source.server ?? cluster.server);
+    if (named.protocol !== 'https:') return { ok: false, detail: `the API server must be https: ${named.href}` };
+    const { server, identity } = await localInstead(named, source.virtualIps ?? []);
     const options: RequestOptions = {};
     await config.applyToHTTPSOptions(options);
     const { ca, cert, key, passphrase, pfx, servername, rejectUnauthorized } = options;
     const tls = dropAbsent({ ca, cert, key, passphrase, pfx, servername, rejectUnauthorized });
+    const identified = identity === undefined ? {} : identifiedAs(servername ?? identity);
     const headers = headersOf(options);
     // The library builds an agent that goes through the cluster's proxy-url; only then is it the one to use.
     const proxied = cluster.proxyUrl === undefined ? undefined : (options.agent as Agent);
@@ -51,8 +63,8 @@ export async function loadCredentials(source: CredentialSource): Promise<Credent
       credentials: {
         server,
         headers,
-        createAgent: () => proxied ?? new Agent({ ...tls, keepAlive: true, maxFreeSockets: 4 }),
-        fingerprint: JSON.stringify([server.href, headers, tls, cluster.proxyUrl]),
+        createAgent: () => proxied ?? new Agent({ ...tls, ...identified, keepAlive: true, maxFreeSockets: 4 }),
+        fingerprint: JSON.stringify([server.href, identity, headers, tls, cluster.proxyUrl]),
       },
     };
   } catch (error) {
@@ -60,12 +72,40 @@ export async function loadCredentials(source: CredentialSource): Promise<Credent
   }
 }
 
-function readKubeConfig(path: string | undefined): KubeConfig {
+/** The server on this host where the one in the kubeconfig is behind a virtual address; `identity` is whom it must be then. */
+async function localInstead(
+  named: URL,
+  virtualIps: readonly Ip[],
+): Promise<{ readonly server: URL; readonly identity: string | undefined }> {
+  const host = named.hostname.replace(/^\[|\]$/g, '');
+  // A name that does not resolve is nobody's virtual address.
+  const found = isIP(host) ? [{ address: host }] : await lookup(host, { all: true }).catch(() => []);
+  const virtual = found
+    .map(({ address }) => parseIp(address))
+    .find((ip) => ip !== undefined && virtualIps.includes(ip));
+  if (virtual === undefined) return { server: named, identity: undefined };
+  const server = new URL(named);
+  server.hostname = familyOf(virtual) === 4 ? '127.0.0.1' : '[::1]';
+  return { server, identity: host };
+}
+
+/** RFC 6066 allows no address as a server name: for one, only the certificate is checked. */
+function identifiedAs(identity: string): AgentOptions {
+  return {
+    servername: isIP(identity) ? '' : identity,
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(identity, certificate),
+  };
+}
+
+function readKubeConfig(configured: string | undefined, adminConf: string): KubeConfig {
   const config = new KubeConfig();
-  if (path === undefined) {
-    config.loadFromDefault();
-  } else if (!existsSync(path) && existsSync(serviceAccountToken)) {
+  const path = configured ?? adminConf;
+  if (!existsSync(path) && existsSync(serviceAccountToken)) {
     config.loadFromCluster();
+  } else if (!existsSync(path) && configured === undefined) {
+    throw new Error(
+      `neither ${adminConf} nor a pod's service account is here; set kubernetes.kubeconfig (--kubeconfig)`,
+    );
   } else {
     const text = readFileSync(path, 'utf8');
     config.loadFromString(text);

@@ -85,7 +85,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
 
 async function furnish(options: ClusterOptions, network: Network): Promise<Cluster> {
   const { program, clock, folder, size, settings = {} } = options;
-  const place = { address: switchAddress, folder, program, clock };
+  const place = { address: switchAddress, vip, folder, program, clock };
   const [api, clientHost, ...hosts] = await Promise.all([
     options.api === 'embedded'
       ? startEmbeddedClusterApi(network, place)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Ip } from '../net/ip.js';
 import type { Clock } from '../time/clock.js';
 import { runApiStore } from './api/embedded.js';
 import { runApiFront } from './api/front.js';
@@ -49,7 +50,13 @@ function start(wanted: ApiProcess, clock: Clock): Promise<AsyncDisposable> {
  */
 export async function startEmbeddedClusterApi(
   network: Network,
-  { address, folder, program, clock }: { address: string; folder: string; program: Program; clock: Clock },
+  {
+    address,
+    vip,
+    folder,
+    program,
+    clock,
+  }: { address: string; vip: Ip; folder: string; program: Program; clock: Clock },
 ): Promise<ClusterApi> {
   const authority = await createAuthority('vipd lab', clock.wall());
   const token = randomBytes(16).toString('hex');
@@ -64,7 +71,8 @@ export async function startEmbeddedClusterApi(
 
   await startProcess('store', { role: 'store', ...store, token });
   const kubeconfig = join(folder, 'kubeconfig');
-  const server = 'https://127.0.0.1:6443';
+  // As kubeadm has it: every kubeconfig names the control plane's address.
+  const server = `https://${vip}:6443`;
   await writeFile(kubeconfig, kubeconfigText({ server, caPem: authority.caPem, token }), { mode: 0o600 });
   return {
     description: 'embedded',
@@ -73,7 +81,7 @@ export async function startEmbeddedClusterApi(
     logOf,
     async startServer(host) {
       const { name, ip } = host;
-      const certificate = await authority.issue({ commonName: name, ips: ['127.0.0.1', ip], dnsNames: [name] });
+      const certificate = await authority.issue({ commonName: name, ips: [vip, ip], dnsNames: [name] });
       return startProcess(name, { role: 'front', name, port: 6443, certificate, store }, host);
     },
   };

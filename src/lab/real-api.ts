@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Ip } from '../net/ip.js';
 import type { Clock } from '../time/clock.js';
 import { kubeconfigText } from './api/kubeconfig.js';
 import { startRealCluster } from './api/real-server.js';
@@ -15,7 +16,13 @@ import { insideNamespace, type Network } from './network.js';
  */
 export async function startRealClusterApi(
   network: Network,
-  { programs, address, folder, clock }: { programs: string; address: string; folder: string; clock: Clock },
+  {
+    programs,
+    address,
+    vip,
+    folder,
+    clock,
+  }: { programs: string; address: string; vip: Ip; folder: string; clock: Clock },
 ): Promise<ClusterApi> {
   const own = join(folder, 'kubernetes');
   await mkdir(own);
@@ -23,7 +30,8 @@ export async function startRealClusterApi(
   const cluster = await startRealCluster({ clock, programs, folder: own, host: address, prefix });
   const version = await execute(join(programs, 'kube-apiserver'), ['--version']);
   const kubeconfig = join(folder, 'kubeconfig');
-  const server = 'https://127.0.0.1:6443';
+  // As kubeadm has it: every kubeconfig names the control plane's address.
+  const server = `https://${vip}:6443`;
   await writeFile(kubeconfig, kubeconfigText({ server, caPem: cluster.authority.caPem, token: cluster.token }), {
     mode: 0o600,
   });
@@ -33,6 +41,6 @@ export async function startRealClusterApi(
     token: cluster.token,
     logOf: (name) => join(own, `kube-apiserver-${name}.log`),
     startServer: ({ name, ip, namespace }) =>
-      cluster.addServer({ name, host: ip, everywhere: true, prefix: insideNamespace(namespace) }),
+      cluster.addServer({ name, host: ip, everywhere: true, ips: [vip], prefix: insideNamespace(namespace) }),
   };
 }

@@ -1,6 +1,6 @@
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
-import { type Instant, type Millis, plus } from '../time/instant.js';
+import type { Instant, Millis } from '../time/instant.js';
 import { type CheckResult, checked, type HealthConfig, type HealthState, initialHealth } from './health.js';
 import type { Backend } from './pool.js';
 import type { Prober } from './prober.js';
@@ -46,7 +46,6 @@ export function createHealthChecks(parts: {
     const now: Instant = clock.now();
     const before = target.health;
     target.health = checked(before, config, result, startedAt);
-    if (target.health.nextAt < now) target.health = { ...target.health, nextAt: plus(now, 0 as Millis) };
     target.at = clock.wall();
     parts.onCheck(target.backend, result, (now - startedAt) as Millis);
     if (before.lastResult === undefined || before.up !== target.health.up) {

@@ -1,34 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { after, describe, test } from 'node:test';
 import { longestOverlap } from '../../src/lab/address-watch.js';
-import { type Cluster, type ClusterNode, createCluster, vip, vipPort } from '../../src/lab/cluster.js';
+import { type Cluster, type ClusterNode, vip, vipPort } from '../../src/lab/cluster.js';
 import { longestGap } from '../../src/lab/measure.js';
 import { millis } from '../../src/time/instant.js';
 import { captureArp } from './arp-capture.js';
-import { clock, until } from './poll.js';
-import { program } from './program.js';
+import { until } from './poll.js';
+import { withCluster } from './with-cluster.js';
 
 const deadManSwitch = 3000;
 const leaseDuration = 5000;
-
-/** Three nodes with vipd as an operator starts it: the settings are the defaults. */
-async function withCluster(name: string, use: (cluster: Cluster) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'vipd-'));
-  const cluster = await createCluster({ program, clock, name, folder, api: 'embedded', size: 3 });
-  try {
-    await Promise.all(cluster.nodes.map((node) => node.startVipd()));
-    await cluster.holder(10_000);
-    await use(cluster);
-  } finally {
-    await cluster[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 function connectEvery2ms(cluster: Cluster) {
   return cluster.client.probe({ ip: vip, port: vipPort, kind: 'connect', every: millis(2), timeout: millis(200) });
