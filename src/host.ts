@@ -1,3 +1,4 @@
+import { Misconfigured } from './config/misconfigured.js';
 import type { Settings, VipSettings } from './config/settings.js';
 import { MissingPrivilege } from './kernel/missing-privilege.js';
 import type { Capabilities, Link, Network } from './kernel/ports.js';
@@ -25,7 +26,7 @@ export function requireCapabilities(capabilities: Capabilities, settings: Settin
   }
 }
 
-/** Removes what an earlier life left on this host. Throws when a VIP is this host's own address. */
+/** Removes what an earlier life left on this host. Throws Misconfigured when a VIP is this host's own address. */
 export async function removeLeftovers(network: Network, vips: readonly VipSettings[], log: Log): Promise<void> {
   const cidrs = vips.flatMap((vip) => vip.addresses);
   const leftovers = findLeftovers(await network.addresses(), cidrs);
@@ -33,7 +34,7 @@ export async function removeLeftovers(network: Network, vips: readonly VipSettin
   if (own !== undefined) {
     const links = await network.links();
     const name = links.find((l) => l.index === own.link)?.name ?? own.link;
-    throw new Error(
+    throw new Misconfigured(
       `vips: ${own.ip} is this host's own address (${formatCidr(own)} on ${name}); ` +
         'take it off, or choose an address that no host has',
     );
@@ -44,7 +45,7 @@ export async function removeLeftovers(network: Network, vips: readonly VipSettin
   }
 }
 
-/** The interface of every VIP, by the VIP's name. Throws one sentence when there is none for one of them. */
+/** The interface of every VIP, by the VIP's name. Throws Misconfigured when there is none for one of them. */
 export async function findVipLinks(
   network: Network,
   vips: readonly VipSettings[],
@@ -54,10 +55,10 @@ export async function findVipLinks(
   const chosen = new Map<string, Link>();
   for (const vip of vips) {
     const first = vip.addresses[0];
-    if (first === undefined) throw new Error(`vips: ${vip.name} has no address`);
+    if (first === undefined) throw new Misconfigured(`vips: ${vip.name} has no address`);
     const defaultRouteLink = await network.defaultRouteLink(familyOf(first.ip));
     const choice = chooseInterface({ links, addresses, defaultRouteLink }, first, vip.interface);
-    if (!choice.ok) throw new Error(`vips: ${vip.name}: ${choice.message} (--interface, VIPD_INTERFACE)`);
+    if (!choice.ok) throw new Misconfigured(`vips: ${vip.name}: ${choice.message} (--interface, VIPD_INTERFACE)`);
     log.info('interface', { vip: vip.name, interface: choice.link.name, because: choice.because });
     chosen.set(vip.name, choice.link);
   }

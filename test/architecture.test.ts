@@ -65,6 +65,7 @@ const pure = [
   'vip/interface.ts',
   'vip/leadership.ts',
   'vip/leftovers.ts',
+  'vip/lifetime.ts',
   'vip/machine.ts',
   'vip/state.ts',
 ];

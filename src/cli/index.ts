@@ -1,5 +1,6 @@
 import yargs, { type Argv } from 'yargs';
 import { didYouMean } from '../config/did-you-mean.js';
+import { Misconfigured } from '../config/misconfigured.js';
 import { MissingPrivilege } from '../kernel/missing-privilege.js';
 import { type Arguments, type CliIo, type Command, refuseUsage } from './command.js';
 import { configCheck } from './config-check.js';
@@ -120,5 +121,6 @@ function refuse(error: unknown, args: Arguments, io: CliIo): number {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const isDebugging = (args['log-level'] ?? io.environment.VIPD_LOG_LEVEL) === 'debug';
   io.stderr.write(`vipd: ${isDebugging && stack !== undefined ? stack : message}\n`);
-  return error instanceof MissingPrivilege ? exitCodes.missingPrivilege : exitCodes.failed;
+  if (error instanceof MissingPrivilege) return exitCodes.missingPrivilege;
+  return error instanceof Misconfigured ? exitCodes.usage : exitCodes.failed;
 }

@@ -68,7 +68,9 @@ export async function loadCredentials(source: CredentialSource): Promise<Credent
       },
     };
   } catch (error) {
-    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+    const problem = error instanceof Error ? error.message : String(error);
+    const where = source.kubeconfig === undefined ? '' : `${source.kubeconfig} (kubernetes.kubeconfig, --kubeconfig): `;
+    return { ok: false, detail: `${where}${problem}` };
   }
 }
 
@@ -108,6 +110,7 @@ function readKubeConfig(configured: string | undefined, adminConf: string): Kube
     );
   } else {
     const text = readFileSync(path, 'utf8');
+    if (asObject(parse(text)) === undefined) throw new Error('it is no kubeconfig');
     config.loadFromString(text);
     config.makePathsAbsolute(dirname(path));
     addTokenFiles(config, text, dirname(path));

@@ -16,7 +16,7 @@ export interface StoryOptions {
 /** The defaults of vipd's settings, which the lab leaves alone. */
 const timings = { leaseDuration: millis(5000), deadManSwitch: millis(3000) };
 
-/** Runs the steps up to the first that fails, and prints them and the closing table. Returns whether all were as promised. */
+/** Runs the steps up to the first that cannot be finished (a figure beyond its limit fails the lab, not the story), and prints them and the closing table. Returns whether all were as promised. */
 export async function tellStory(cluster: Cluster, options: StoryOptions): Promise<boolean> {
   const { program, clock, output, withoutVipd } = options;
   const report = createReport(output);
@@ -26,8 +26,9 @@ export async function tellStory(cluster: Cluster, options: StoryOptions): Promis
   const stage: Stage = { cluster, program, clock, staffed, timings, say: report.say };
   const rows: Row[] = [];
   let failed = false;
+  let stuck = false;
   for (const step of steps) {
-    if (failed) {
+    if (stuck) {
       rows.push({ step: step.name, findings: undefined });
       continue;
     }
@@ -35,12 +36,15 @@ export async function tellStory(cluster: Cluster, options: StoryOptions): Promis
     const findings = await step.run(stage).catch((error: Error): readonly Finding[] => [obstacle(error)]);
     for (const finding of findings) report.finding(finding);
     rows.push({ step: step.name, findings });
-    failed = findings.some((finding) => !finding.ok);
+    if (findings.some((finding) => !finding.ok)) failed = true;
+    stuck = findings.some((finding) => finding.what === obstacleName);
   }
   report.table(rows);
   return !failed;
 }
 
+const obstacleName = 'stopped';
+
 function obstacle(error: Error): Finding {
-  return { ok: false, what: 'stopped', figure: error.message };
+  return { ok: false, what: obstacleName, figure: error.message };
 }

@@ -29,6 +29,7 @@ export function createLeaseElection(parts: {
   let timer: Disposable | undefined;
   let watch: Disposable | undefined;
   let started = false;
+  let complained: string | undefined;
   let reported = leadershipOf(state, clock.now());
   let onStopped: () => void = () => {};
   const stopped = new Promise<void>((resolve) => {
@@ -76,8 +77,14 @@ export function createLeaseElection(parts: {
       const took = (clock.now() - startedAt) as Millis;
       observer.request(purpose, answer.ok ? 'ok' : answer.refusal, took);
       if (!answer.ok) {
-        const level = answer.refusal === 'conflict' || answer.refusal === 'absent' ? 'debug' : 'warn';
+        const expected = answer.refusal === 'conflict' || answer.refusal === 'absent';
+        const complaint = `${answer.refusal}: ${answer.detail}`;
+        // Once, not with every attempt: an outage is long.
+        const level = expected || complaint === complained ? 'debug' : 'warn';
+        if (!expected) complained = complaint;
         log[level]('lease request refused', { purpose, because: answer.refusal, detail: answer.detail });
+      } else {
+        complained = undefined;
       }
       feed({ kind: 'answered', request: effect.request, answer });
     });

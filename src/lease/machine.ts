@@ -187,7 +187,7 @@ function claimed(state: LeaseState, now: Instant): LeaseState {
 function answered(state: LeaseState, id: number, answer: LeaseAnswer, now: Instant): LeaseState {
   const request = state.inFlight;
   if (request === undefined || request.id !== id) return state;
-  const idle: LeaseState = { ...state, inFlight: undefined };
+  const idle: LeaseState = { ...state, inFlight: undefined, apiBackAt: apiBack(state, answer, now) };
   if (!answer.ok) return failed(idle, request, answer.refusal, now);
   const { known } = state;
   // The watch has already shown what came after this answer was made.
@@ -198,6 +198,12 @@ function answered(state: LeaseState, id: number, answer: LeaseAnswer, now: Insta
   const { resourceVersion } = lease;
   const seen: LeaseState = { ...idle, known: { lease, resourceVersion, since: now, seenAt: now }, mustRead: false };
   return contends(seen) && request.purpose !== 'release' ? prove(seen, request, now) : seen;
+}
+
+function apiBack(state: LeaseState, answer: LeaseAnswer, now: Instant): Instant | undefined {
+  const { apiFailedAt, apiBackAt } = state;
+  const wasAway = apiFailedAt !== undefined && (apiBackAt === undefined || apiBackAt < apiFailedAt);
+  return answer.ok && wasAway ? now : apiBackAt;
 }
 
 function prove(

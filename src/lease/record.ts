@@ -47,7 +47,8 @@ export function heldRecord(
   if (previous?.holderIdentity === identity) {
     return { ...previous, leaseDurationSeconds, renewTime, acquireTime: previous.acquireTime ?? renewTime };
   }
-  const leaseTransitions = previous === undefined ? 0 : previous.leaseTransitions + 1;
+  // An int32 in the API: one that is full stays full rather than make the Lease unwritable.
+  const leaseTransitions = previous === undefined ? 0 : Math.min(previous.leaseTransitions + 1, 2 ** 31 - 1);
   return { holderIdentity: identity, leaseDurationSeconds, acquireTime: renewTime, renewTime, leaseTransitions };
 }
 

@@ -99,6 +99,8 @@ export interface LeaseState {
   readonly unclaimed: boolean;
   /** When the API last did not answer, or would not. */
   readonly apiFailedAt: Instant | undefined;
+  /** When it answered again after that. */
+  readonly apiBackAt: Instant | undefined;
   readonly able: boolean;
   readonly addressOn: boolean;
   readonly stopping: { readonly giveUpAt: Instant } | undefined;
@@ -132,6 +134,7 @@ export function initialLease(config: LeaseConfig, now: Instant, wall: Date, seed
     doubtedAt: undefined,
     unclaimed: false,
     apiFailedAt: undefined,
+    apiBackAt: undefined,
     able: true,
     addressOn: false,
     stopping: undefined,
@@ -167,7 +170,11 @@ export function expiryOf(state: LeaseState): Instant | undefined {
   const { known } = state;
   if (known?.lease === undefined) return undefined;
   const theirs = known.lease.record.leaseDurationSeconds * 1000;
-  return plus(known.since, millis(Math.max(theirs, state.config.duration)));
+  const expiry = plus(known.since, millis(Math.max(theirs, state.config.duration)));
+  // After an outage of the API for everybody, a holder that held on gets the time to say so: its last request may still hang.
+  const patience = millis(state.config.renewDeadline + state.config.retryPeriod);
+  const grace = state.apiBackAt === undefined ? expiry : plus(state.apiBackAt, patience);
+  return Math.max(expiry, grace) as Instant;
 }
 
 /** In doubt, and the API cannot say who leads: then, with `hold`, the LAN may. */

@@ -37,6 +37,8 @@ export interface ProxyDriver extends DataPath, Disposable {
 }
 
 const redirectRetry = millis(1000);
+/** 6443 is redirected to 16443. */
+const besideOffset = 10_000;
 /** The relay resets thousands of connections in some milliseconds; its clients are not waited for longer than this. */
 const resetPatience = millis(500);
 const resetLook = millis(2);
@@ -78,7 +80,21 @@ export function createProxyDriver(parts: {
         log.info('entry', { to: 'redirect', because: `another program listens on ${endpoint(ip, port)}` });
       }
     }
-    return { ip, port, listener: relay.listen({ ip, port: 0, freebind: true }) };
+    return { ip, port, listener: listenBeside(ip, port) };
+  }
+
+  /**
+   * A port that is the same in every life of the daemon, where it is free: connections that the kernel still tracks as redirected
+   * to the port of an earlier life must not lead a new client nowhere.
+   */
+  function listenBeside(ip: Ip, port: number): RelayListener {
+    const usual = port + besideOffset <= 65535 ? port + besideOffset : port - besideOffset;
+    try {
+      return relay.listen({ ip, port: usual, freebind: true });
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.code !== 'EADDRINUSE') throw error;
+      return relay.listen({ ip, port: 0, freebind: true });
+    }
   }
 
   function redirects(): readonly Redirect[] {

@@ -46,7 +46,8 @@ export async function startTelemetryServer(options: TelemetryServerOptions): Pro
       answer(request, response, options).catch((error: Error) => send(response, 500, plain, `${error.message}\n`));
     },
   );
-  server.maxConnections = 512;
+  // Probes and a scraper or two; more would only take descriptors from the rest.
+  server.maxConnections = 64;
   server.setTimeout(2 * patience);
   const { host, port } = options.listen;
   await new Promise<void>((resolve, reject) => {

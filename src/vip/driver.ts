@@ -188,6 +188,12 @@ export function createVipDriver(parts: {
     if (macChanged) feed({ kind: 'mac-changed' });
   }
 
+  function addressRemoved(ip: Ip): void {
+    if (state.stage.kind === 'serving')
+      log.warn('the address is gone from the interface', { address: ip, interface: link.name });
+    feed({ kind: 'address-removed' });
+  }
+
   async function resynchronise(): Promise<void> {
     const [links, present] = await Promise.all([network.links(), network.addresses()]);
     const now = links.find((l) => l.name === link.name);
@@ -204,7 +210,7 @@ export function createVipDriver(parts: {
     network(change) {
       switch (change.kind) {
         case 'address-removed':
-          if (change.link === link.index && ips.includes(change.ip)) feed({ kind: 'address-removed' });
+          if (change.link === link.index && ips.includes(change.ip)) addressRemoved(change.ip);
           return;
         case 'link':
           // By name: an interface that is made anew has another index.

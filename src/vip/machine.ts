@@ -1,5 +1,5 @@
 import { announced, startAnnouncing } from '../arp/schedule.js';
-import { type Instant, type Millis, millis, plus } from '../time/instant.js';
+import { type Instant, millis, plus } from '../time/instant.js';
 import type { Authority } from './leadership.js';
 import { type Acting, lifetimeOf, refreshInterval } from './lifetime.js';
 import type { OperationResult, Stage, VipEffect, VipEvent, VipState } from './state.js';
@@ -114,6 +114,8 @@ function refuse(draft: Draft, now: Instant): void {
 
 function addressRemoved(draft: Draft, authority: Authority, now: Instant): void {
   const { stage } = draft.state;
+  // What we could not remove is gone all the same.
+  if (stage.kind === 'removing' && stage.retryAt !== undefined) return start(draft, 'close', { kind: 'closing' });
   if (stage.kind !== 'serving' && stage.kind !== 'opening') return;
   if (authority.kind === 'suspended') return leave(draft);
   enter(draft, { ...stage, refreshAt: now });

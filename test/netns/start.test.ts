@@ -103,7 +103,7 @@ test('a VIP that is the host’s own address is refused in one sentence', () =>
   withHost('own', async ({ configure, start, host }) => {
     await host.run('ip', ['address', 'add', `${vip}/24`, 'dev', 'eth0']);
     const daemon = await start(await configure());
-    assert.equal((await daemon.ended).code, 1);
+    assert.equal((await daemon.ended).code, 2);
     assert.match(
       await readFile(daemon.log, 'utf8'),
       /10\.77\.0\.100 is this host's own address \(10\.77\.0\.100\/24 on eth0\)/,
@@ -114,7 +114,7 @@ test('a VIP that is the host’s own address is refused in one sentence', () =>
 test('an interface that does not exist is refused, and those that do are named', () =>
   withHost('eth', async ({ configure, start }) => {
     const daemon = await start(await configure({ interface: 'eth7' }));
-    assert.equal((await daemon.ended).code, 1);
+    assert.equal((await daemon.ended).code, 2);
     assert.match(await readFile(daemon.log, 'utf8'), /eth7 does not exist; this host has .*eth0/);
   }));
 

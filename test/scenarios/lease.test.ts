@@ -105,6 +105,18 @@ test('hold: an API that is gone for everybody takes no VIP away', () => {
   assert.equal(cluster.lease()?.holderIdentity, leader.name);
 });
 
+test('hold: when the API comes back the holder keeps the VIP, whoever hears of it first', () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const { cluster, leader } = started({ seed });
+    for (const node of cluster.nodes) node.cutUntil = Number.POSITIVE_INFINITY;
+    cluster.run(20_000 + seed * 37);
+    for (const node of cluster.nodes) node.cutUntil = 0;
+    cluster.run(10_000);
+    assert.deepEqual(cluster.holders(), [leader], cluster.transcript.join('\n'));
+    assert.ok(!cluster.transcript.some((line) => line.includes('acquired-expired')));
+  }
+});
+
 test('hold: an API that is gone and a pause on top of it cost the VIP seconds, not the outage', () => {
   for (const pause of [1300, 4000]) {
     const { cluster, leader } = started();

@@ -138,13 +138,13 @@ export function simulate(options: {
     const lost = () => later(effect.timeout - trip / 2, () => answer({ ok: false, refusal: 'timeout', detail: '' }));
     later(trip / 2, () => {
       if (time < node.cutUntil) return lost();
-      const given = serve(node, effect);
+      const given = serve(effect);
       if (trip > effect.timeout) return lost();
       later(trip / 2, () => (time < node.cutUntil ? lost() : answer(given)));
     });
   }
 
-  function serve(node: Node, effect: Exclude<LeaseEffect, { kind: 'stopped' }>): LeaseAnswer {
+  function serve(effect: Exclude<LeaseEffect, { kind: 'stopped' }>): LeaseAnswer {
     if (effect.kind === 'read') {
       return stored === undefined ? { ok: false, refusal: 'absent', detail: '' } : { ok: true, lease: stored };
     }

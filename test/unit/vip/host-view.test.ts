@@ -33,6 +33,17 @@ test('the interface is the configured one, else the narrowest subnet that holds 
   );
 });
 
+test('the network and broadcast addresses of the subnet are refused', () => {
+  const host = { links, addresses: [address('10.1.0.5/24', 3)], defaultRouteLink: 2 };
+  for (const text of ['10.1.0.0', '10.1.0.255']) {
+    const choice = chooseInterface(host, parseCidr(text) as Cidr, undefined);
+    assert.ok(!choice.ok && /network or broadcast address of 10\.1\.0\.5\/24/.test(choice.message));
+  }
+  assert.ok(
+    chooseInterface({ ...host, addresses: [address('10.1.0.4/31', 3)] }, parseCidr('10.1.0.5') as Cidr, undefined).ok,
+  );
+});
+
 test('the VIP itself, left over, does not choose the interface', () => {
   const host = { links, addresses: [address('10.1.0.100/24', 3)], defaultRouteLink: 2 };
   const choice = chooseInterface(host, vip, undefined);
