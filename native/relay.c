@@ -187,6 +187,7 @@ napi_value vipd_relay_stats(napi_env env, napi_callback_info info) {
   TRY(env, napi_create_array(env, &backends));
   TRY(env, napi_set_named_property(env, stats, "backends", backends));
   set_number(env, stats, "refused", (double)atomic_load_explicit(&listener->refused, memory_order_relaxed));
+  set_number(env, stats, "resets", (double)atomic_load_explicit(&listener->resets, memory_order_acquire));
   for (size_t i = 0; i < listener->roster.count; i++) {
     struct relay_backend *backend = listener->roster.backends[i];
     if (i >= listener->roster.listed && atomic_load_explicit(&backend->open, memory_order_relaxed) == 0) continue;

@@ -69,8 +69,21 @@ void relay_listener_replace_table(struct relay_listener *listener, struct relay_
   if (!relay_engine_post(listener->engine, replace_table, listener, table)) relay_table_free(table);
 }
 
+/* What waits in the backlog thinks that it is connected: it is reset like the others. */
+static void reset_waiting(struct relay_listener *listener) {
+  for (;;) {
+    int fd = listener->fd < 0 ? -1 : accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) relay_socket_close(fd, true);
+    else if (listener->fd < 0 || (errno != ECONNABORTED && errno != EINTR)) return;
+  }
+}
+
 static void reset(struct relay_engine *engine, struct relay_listener *listener, void *name) {
   relay_connections_reset(engine, listener, name);
+  if (name == NULL) {
+    reset_waiting(listener);
+    atomic_fetch_add_explicit(&listener->resets, 1, memory_order_release);
+  }
   free(name);
 }
 

@@ -11,6 +11,7 @@ struct relay_listener {
   struct relay_engine *engine;
   uint16_t port;
   atomic_ullong refused; /* clients that no backend took */
+  atomic_uint resets;    /* orders to reset everybody that were carried out */
 
   /* The engine's thread only. */
   struct list link; /* in engine->listeners */
@@ -35,7 +36,10 @@ void relay_listener_unref(struct relay_listener *listener);
 /* Every connection that a client starts after this uses `table`, which the listener owns from now on. */
 void relay_listener_replace_table(struct relay_listener *listener, struct relay_table *table);
 
-/* Resets the open connections to the backends of that name, or all when it is NULL; those being connected go on to the next. */
+/*
+ * Resets the open connections to the backends of that name; those being connected go on to the next. With NULL every client is
+ * reset, those too that wait to be accepted, and `resets` counts when that is done.
+ */
 void relay_listener_reset(struct relay_listener *listener, const char *name);
 
 /* Refuses new clients from this moment; open connections live on. Twice is fine. */

@@ -131,6 +131,8 @@ export interface RelayBackendStats {
 export interface RelayStats {
   /** Client connections refused because no backend took them. */
   readonly refused: number;
+  /** Calls of `reset` without a backend that have been carried out. */
+  readonly resets: number;
   /** Those in the table, in its order, then those that left it while connections to them are open. */
   readonly backends: readonly RelayBackendStats[];
 }

@@ -1,5 +1,5 @@
 import { KernelError } from '../kernel/errors.js';
-import type { Redirect, Relay, RelayBackendStats, RelayListener } from '../kernel/ports.js';
+import type { Redirect, Relay, RelayBackendStats, RelayListener, RelayStats } from '../kernel/ports.js';
 import { endpoint, type Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
@@ -33,7 +33,7 @@ export interface ProxyDriver extends DataPath, Disposable {
   /** The checks of a backend turned. */
   backendTurned(backend: Backend, up: boolean): void;
   status(): LoadBalancerStatus;
-  stats(): { readonly refused: number; readonly backends: readonly RelayBackendStats[] };
+  stats(): RelayStats;
 }
 
 const redirectRetry = millis(1000);
@@ -148,26 +148,31 @@ export function createProxyDriver(parts: {
     }
   }
 
-  /** Until the relay has told everybody, or `resetPatience` is over. */
+  /** Resets every client, those too that came since the last time; settles when the relay has done it, or patience is over. */
   async function resetAll(): Promise<void> {
     isOpen = false;
     retry?.[Symbol.dispose]();
     apply();
-    for (const { listener } of entries) listener.reset();
+    const wanted = entries.map(({ listener }) => {
+      const done = listener.stats().resets + 1;
+      listener.reset();
+      return { listener, done };
+    });
     const end = plus(clock.now(), resetPatience);
-    do {
+    while (clock.now() < end && wanted.some(({ listener, done }) => listener.stats().resets < done)) {
       await new Promise<void>((resolve) => clock.at(plus(clock.now(), resetLook), resolve));
-    } while (clock.now() < end && stats().backends.some((backend) => backend.open > 0));
+    }
   }
 
-  function stats(): { refused: number; backends: readonly RelayBackendStats[] } {
+  function stats(): RelayStats {
     const all = entries.map(({ listener }) => listener.stats());
     const byName = new Map<string, RelayBackendStats>();
     for (const backend of all.flatMap((s) => s.backends)) {
       const sum = byName.get(backend.name);
       byName.set(backend.name, sum === undefined ? backend : add(sum, backend));
     }
-    return { refused: all.reduce((sum, s) => sum + s.refused, 0), backends: [...byName.values()] };
+    const sum = (of: (stats: RelayStats) => number) => all.reduce((total, one) => total + of(one), 0);
+    return { refused: sum((s) => s.refused), resets: sum((s) => s.resets), backends: [...byName.values()] };
   }
 
   function backendStatus(source: Source, counters: readonly RelayBackendStats[]): BackendStatus {
@@ -192,7 +197,8 @@ export function createProxyDriver(parts: {
     },
     reset: resetAll,
     async close() {
-      if (isOpen) await resetAll();
+      // Who connected between the reset and the address's end must hear of it while its packets are still translated.
+      await resetAll();
       await closeRedirects();
     },
     setSources(next, fallback) {

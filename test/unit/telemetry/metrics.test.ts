@@ -10,7 +10,7 @@ const options = { node: 'cp1', version: '1.2.3', vips: [{ name: 'api', lease: 'p
 
 function relayStats(...names: string[]): RelayStats {
   const counts = { open: 2, total: 10, failed: 1, reset: 3, bytesFromClient: 1000n, bytesToClient: 2000n };
-  return { refused: 4, backends: names.map((name) => ({ name, ...counts })) };
+  return { refused: 4, resets: 0, backends: names.map((name) => ({ name, ...counts })) };
 }
 
 function reading(change: Partial<VipReading> = {}): VipReading {
