@@ -143,6 +143,7 @@ describe('the lab', { concurrency: 1 }, () => {
         output += chunk;
       });
       await until(() => namespacesOf(child.pid).length > 2 && pattern.test(output.trim()), {
+        within: 60_000,
         every: 5,
         what: `the lab ${moment}`,
       });
