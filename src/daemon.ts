@@ -11,6 +11,7 @@ import { createRedirects } from './kernel/linux/redirects.js';
 import { createRelay } from './kernel/linux/relay.js';
 import type { Link, Redirects } from './kernel/ports.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
+import { loadClusterCa } from './kubernetes/credentials.js';
 import { type Ip, parseIp } from './net/ip.js';
 import { createRedirectShares } from './proxy/redirect-shares.js';
 import { type Health, startTelemetryServer } from './telemetry/http.js';
@@ -77,6 +78,7 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
         client ??= createKubernetesClient({ ...settings.kubernetes, virtualIps, clock });
         return client;
       },
+      clusterCa: () => loadClusterCa(settings.kubernetes),
       log,
       metrics,
     };

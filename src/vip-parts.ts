@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
-import type { VipSettings } from './config/settings.js';
+import type { HealthCheckSettings, VipSettings } from './config/settings.js';
 import type { ArpSockets, Link, Network, NetworkChange, Relay } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
+import type { ClusterCa } from './kubernetes/credentials.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
 import { createNodeApi } from './kubernetes/node-api.js';
 import { createLeaseElection } from './lease/driver.js';
@@ -9,9 +10,11 @@ import { type Family, familyOf, type Ip, parseIp } from './net/ip.js';
 import type { ControlPlaneNode } from './nodes/node.js';
 import { createProxyDriver, type ProxyDriver, type Source } from './proxy/driver.js';
 import { createHealthChecks } from './proxy/health-driver.js';
+import { createHttpsProber } from './proxy/https-prober.js';
 import type { Backend } from './proxy/pool.js';
-import { createTcpProber } from './proxy/prober.js';
+import { createTcpProber, type Prober } from './proxy/prober.js';
 import type { RedirectShare } from './proxy/redirect-shares.js';
+import { authoritiesIn, createTrust } from './proxy/trust.js';
 import type { Log } from './telemetry/log.js';
 import type { Metrics, VipReading } from './telemetry/metrics.js';
 import type { Clock } from './time/clock.js';
@@ -33,6 +36,8 @@ export interface Shared {
   readonly relay: Relay;
   readonly share: () => RedirectShare;
   readonly kubernetes: () => KubernetesClient;
+  /** What the API servers' certificates are verified with, as the kubeconfig has it now. */
+  readonly clusterCa: () => ClusterCa;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -165,8 +170,9 @@ function createBalancer(
   const ips = settings.addresses.map((address) => address.ip);
   const checks = createHealthChecks({
     config: loadBalancer.healthCheck,
-    probe: createTcpProber(clock),
+    probe: createProber(loadBalancer.healthCheck, shared),
     clock,
+    seed: randomInt(2 ** 31) as Seed,
     log,
     onChange: (backend, up) => proxy.backendTurned(backend, up),
     onCheck: (backend, _result, took) => metrics.checked(settings.name, backend.name, took / 1000),
@@ -203,6 +209,13 @@ function createBalancer(
       proxy[Symbol.dispose]();
     },
   };
+}
+
+function createProber(check: HealthCheckSettings, { clock, clusterCa }: Shared): Prober {
+  if (check.type === 'tcp') return createTcpProber(clock);
+  const { ca, insecure } = check;
+  const trust = createTrust(ca === undefined ? clusterCa : () => authoritiesIn(ca), clock);
+  return createHttpsProber({ ...check, trust: insecure ? 'insecure' : trust }, clock);
 }
 
 function watchNodes(proxy: ProxyDriver, port: number, family: Family, shared: Shared, log: Log): Disposable {

@@ -17,6 +17,14 @@ export const listenAddress: Kind<ListenAddress | undefined> = scalar('`host:port
   return { host, port };
 });
 
+/** A DNS name or an address. */
+export const hostName: Kind<string> = scalar('DNS name or address', (text) => {
+  if (parseIp(text) !== undefined || dnsSubdomain.schema.safeParse(text).success) return text;
+  return new Wrong(
+    `${shown(text)} is neither a DNS name nor an address; write one, such as kubernetes or 192.168.1.101`,
+  );
+});
+
 /** IPv4 addresses with an optional prefix; every one must be fit to be a virtual IP. */
 export const vipAddresses: Kind<readonly Cidr[]> = list(
   scalar('address', readVipAddress),

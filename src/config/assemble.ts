@@ -1,6 +1,6 @@
 import { type Entries, valuesOf } from './entry.js';
 import type { globalSettings, ValuesOf, vipSettings } from './schema.js';
-import type { Settings, VipSettings } from './settings.js';
+import type { HealthCheckSettings, Settings, VipSettings } from './settings.js';
 
 /** Only for entries without a problem: then every value that the table promises is there. */
 export function toSettings(global: Entries, vips: readonly Entries[]): Settings {
@@ -41,15 +41,30 @@ function toVipSettings(value: ValuesOf<typeof vipSettings>): VipSettings {
         value['loadBalancer.backends.from'] === 'nodes'
           ? { from: 'nodes', port: value['loadBalancer.backends.port'] ?? 0 }
           : { from: 'static', servers: value['loadBalancer.backends.servers'] ?? [] },
-      healthCheck: {
-        type: value['loadBalancer.healthCheck.type'],
-        interval: value['loadBalancer.healthCheck.interval'],
-        timeout: value['loadBalancer.healthCheck.timeout'],
-        fall: value['loadBalancer.healthCheck.fall'],
-        rise: value['loadBalancer.healthCheck.rise'],
-      },
+      healthCheck: toHealthCheck(value),
       connectTimeout: value['loadBalancer.connectTimeout'],
       whenBackendDown: value['loadBalancer.whenBackendDown'],
     },
+  };
+}
+
+function toHealthCheck(value: ValuesOf<typeof vipSettings>): HealthCheckSettings {
+  const interval = value['loadBalancer.healthCheck.interval'];
+  const times = {
+    interval,
+    fastInterval: value['loadBalancer.healthCheck.fastInterval'] ?? interval,
+    timeout: value['loadBalancer.healthCheck.timeout'],
+    fall: value['loadBalancer.healthCheck.fall'],
+    rise: value['loadBalancer.healthCheck.rise'],
+  };
+  if (value['loadBalancer.healthCheck.type'] !== 'https') return { type: 'tcp', ...times };
+  return {
+    type: 'https',
+    ...times,
+    path: value['loadBalancer.healthCheck.path'] ?? '',
+    serverName: value['loadBalancer.healthCheck.serverName'],
+    aliveStatuses: value['loadBalancer.healthCheck.aliveStatuses'] ?? [],
+    ca: value['loadBalancer.healthCheck.ca'],
+    insecure: value['loadBalancer.healthCheck.insecure'] ?? false,
   };
 }

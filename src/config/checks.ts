@@ -12,15 +12,19 @@ type Refuse = (path: VipPath, message: string, ...related: VipPath[]) => void;
 /**
  * What settings must be to each other, within a VIP and between VIPs. A value that was refused is absent, and the rules that need
  * it are passed over.
+ * @param hasKubeconfig whether the configuration names one
  */
 export function checkVips(
   vips: readonly VipValues[],
+  hasKubeconfig: boolean,
   refuse: (index: number, path: VipPath, message: string, related: readonly VipPath[]) => void,
 ): void {
   vips.forEach((vip, index) => {
     const refuseHere: Refuse = (path, message, ...related) => refuse(index, path, message, related);
     if (vip['election.type'] === 'lease') checkLease(vip, refuseHere);
-    if (vip['loadBalancer.mode'] !== 'off') checkBackends(vip, refuseHere);
+    if (vip['loadBalancer.mode'] === 'off') return;
+    checkBackends(vip, refuseHere);
+    checkHealthCheck(vip, hasKubeconfig, refuseHere);
   });
   checkDistinct(vips, (index, path, message) => refuse(index, path, message, []));
 }
@@ -118,5 +122,46 @@ function checkBackends(vip: VipValues, refuse: Refuse): void {
   }
   if (from === 'static' && vip['loadBalancer.backends.port'] !== undefined) {
     refuse('loadBalancer.backends.port', 'each static server has its own port; remove this one');
+  }
+}
+
+const httpsKeys = ['path', 'aliveStatuses', 'ca', 'serverName', 'insecure'] as const;
+
+function checkHealthCheck(vip: VipValues, hasKubeconfig: boolean, refuse: Refuse): void {
+  const {
+    'loadBalancer.healthCheck.type': type,
+    'loadBalancer.healthCheck.ca': ca,
+    'loadBalancer.healthCheck.insecure': insecure,
+    'loadBalancer.healthCheck.interval': interval,
+    'loadBalancer.healthCheck.fastInterval': fastInterval,
+  } = vip;
+  if (interval !== undefined && fastInterval !== undefined && fastInterval > interval) {
+    refuse(
+      'loadBalancer.healthCheck.fastInterval',
+      `${text(fastInterval)} is longer than the interval, ${text(interval)}; shorten it`,
+      'loadBalancer.healthCheck.interval',
+    );
+  }
+  if (type === 'tcp') {
+    for (const key of httpsKeys) {
+      const path = `loadBalancer.healthCheck.${key}` as const;
+      if (vip[path] === undefined || vip[path] === false) continue;
+      refuse(path, 'checks are tcp, which do not have this; set loadBalancer.healthCheck.type to https, or remove it');
+    }
+  }
+  if (type !== 'https') return;
+  if (insecure === true && ca !== undefined) {
+    refuse(
+      'loadBalancer.healthCheck.insecure',
+      'certificates are verified with the CA that is given, or not at all; remove this or loadBalancer.healthCheck.ca',
+    );
+  }
+  const hasApi = hasKubeconfig || vip['election.type'] === 'lease' || vip['loadBalancer.backends.from'] === 'nodes';
+  if (!hasApi && ca === undefined && insecure === false) {
+    refuse(
+      'loadBalancer.healthCheck.ca',
+      "https checks have nothing to verify certificates with; name the file of the backends' CA, or a kubernetes.kubeconfig that has it",
+      'loadBalancer.healthCheck.type',
+    );
   }
 }

@@ -52,6 +52,13 @@ export function count(min: number, max: number): Kind<number> {
   };
 }
 
+export const boolean: Kind<boolean> = {
+  words: '`true`, `false`',
+  schema: z.boolean({ error: wrong((input) => `${shown(input)} is neither true nor false; write one of them`) }),
+  isList: false,
+  fromText: (text) => (text === 'true' ? true : text === 'false' ? false : text),
+};
+
 /** One of the words; `later` has the words that a later version knows, each with the sentence that refuses it. */
 export function choice<const T extends string>(
   values: readonly T[],
@@ -98,6 +105,18 @@ export const filePath: Kind<string> = scalar('path', (text) =>
   text !== '' && !text.includes('\0') ? text : new Wrong(`${shown(text)} is not a path; write the name of a file`),
 );
 
+/** A path, or an empty text for none. */
+export const filePathOrNone: Kind<string | undefined> = scalar('path', (text) =>
+  text.includes('\0') ? new Wrong(`${shown(text)} is not a path; write the name of a file`) : text || undefined,
+);
+
+/** The request target of RFC 9112 section 3.2.1: an absolute path and, if need be, a query. */
+export const httpPath: Kind<string> = scalar('path', (text) =>
+  /^\/[!-"$-~]{0,1023}$/.test(text)
+    ? text
+    : new Wrong(`${shown(text)} is not the path of a URL; write one that begins with /, such as /readyz`),
+);
+
 /** sockaddr_un.sun_path has room for 107 bytes and the final zero (unix(7)). */
 export const socketPath: Kind<string> = scalar('absolute path', (text) => {
   if (!text.startsWith('/') || text.includes('\0')) {
@@ -115,6 +134,13 @@ export const ports: Kind<readonly number[]> = list(
   'list of ports',
   'write a list, such as [6443]',
   (value, earlier) => (earlier.includes(value) ? `port ${value} is given twice; name each port once` : undefined),
+);
+
+/** Final statuses of HTTP. */
+export const statuses: Kind<readonly number[]> = list(
+  count(200, 599),
+  'list of HTTP statuses',
+  'write a list, such as [200, 401]',
 );
 
 /** How a value is shown in a sentence: short, on one line, whatever it is. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { toSettings } from './assemble.js';
 import { checkVips } from './checks.js';
+import { deriveDefaults } from './derived.js';
 import { type Entries, type Entry, type Origin, valuesOf } from './entry.js';
 import { type Environment, unknownVariables, variable } from './environment.js';
 import type { ConfigFile } from './file.js';
@@ -46,11 +47,12 @@ export async function loadSettings(sources: Sources): Promise<Loaded> {
   });
   const vips = [...(reader.values.vips.length > 0 ? reader.values.vips : [new Map()])].map((values, index) => {
     const entries = reader.settle(vipSettings, ['vips', index], values, index === 0 ? { name: 'api' } : {});
-    return deriveBackendsPort(entries);
+    return deriveDefaults(entries);
   });
   reader.problems.push(...unknownVariables(sources.environment));
   const values = vips.map((entries) => valuesOf<typeof vipSettings>(entries));
-  checkVips(values, (index, path, message, related) => {
+  const kubeconfig = valuesOf<typeof globalSettings>(global)['kubernetes.kubeconfig'];
+  checkVips(values, kubeconfig !== undefined, (index, path, message, related) => {
     const entries = vips[index] ?? new Map<string, Entry>();
     const entry = entries.get(path);
     const isRefusedAlready = entry?.raw !== undefined && entry.value === undefined;
@@ -228,14 +230,4 @@ function pathText(path: Path): string {
     (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`),
     '',
   );
-}
-
-function deriveBackendsPort(entries: Map<string, Entry>): Entries {
-  const path = 'loadBalancer.backends.port';
-  const entry = entries.get(path);
-  const { 'loadBalancer.ports': ports, 'loadBalancer.backends.from': from } = valuesOf<typeof vipSettings>(entries);
-  if (entry?.raw === undefined && entry !== undefined && from === 'nodes') {
-    entries.set(path, { ...entry, raw: ports?.[0], value: ports?.[0] });
-  }
-  return entries;
 }

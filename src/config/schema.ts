@@ -1,4 +1,4 @@
-import { listenAddress, servers, vipAddresses } from './address-kinds.js';
+import { hostName, listenAddress, servers, vipAddresses } from './address-kinds.js';
 import type { Kind } from './kinds.js';
 import * as kinds from './kinds.js';
 
@@ -163,17 +163,53 @@ export const vipSettings = {
     'The port of the backends when they come from nodes.',
   ),
   'loadBalancer.backends.servers': optional(servers, 'backends', 'none', 'The backends when they are static.'),
-  'loadBalancer.healthCheck.type': setting(
-    kinds.choice(['tcp'], { https: 'https health checks come with a later version; write tcp' }),
+  'loadBalancer.healthCheck.type': optional(
+    kinds.choice(['tcp', 'https']),
     'health-check',
-    'tcp',
-    'What a backend must do to be up: accept a TCP connection.',
+    '`https` when the backends come from nodes, `tcp` when they are static',
+    'What a backend must do to be up: accept a TCP connection, or answer GET `path` over TLS. Nodes have API servers; what is static can be any TCP server.',
+  ),
+  'loadBalancer.healthCheck.path': optional(
+    kinds.httpPath,
+    'health-check-path',
+    '`/readyz`',
+    'What https checks ask for. kube-apiserver says at /readyz whether it can serve: 500 while it starts, shuts down or has lost etcd.',
+  ),
+  'loadBalancer.healthCheck.aliveStatuses': optional(
+    kinds.statuses,
+    'health-check-alive-statuses',
+    '`[200, 401]`',
+    'The HTTP statuses of a living backend; 200 always is one. 401 is what every path answers on a cluster without anonymous requests (`--anonymous-auth=false`): the server lives, and whether it is ready cannot be seen. 403 is none unless listed, because kube-apiserver answers it for a moment after a restart, before it has read its RBAC rules.',
+  ),
+  'loadBalancer.healthCheck.ca': optional(
+    kinds.filePathOrNone,
+    'health-check-ca',
+    "the CA of the kubeconfig's cluster",
+    "A file of CA certificates (PEM) that https checks verify the backends' certificates with. It is read again when it changes.",
+  ),
+  'loadBalancer.healthCheck.serverName': optional(
+    hostName,
+    'health-check-server-name',
+    "the backend's address",
+    'The name that https checks ask for (SNI, Host) and that certificates must carry, for nodes whose certificates lack their InternalIP: `kubernetes` is in those of kubeadm.',
+  ),
+  'loadBalancer.healthCheck.insecure': optional(
+    kinds.boolean,
+    'health-check-insecure',
+    '`false`',
+    'Whether https checks take any certificate: then whoever answers at the address counts as the backend.',
   ),
   'loadBalancer.healthCheck.interval': setting(
     kinds.duration({ min: '100ms' }),
     'health-check-interval',
     '2s',
-    'The pause between two checks of a backend.',
+    'From the start of one check of a backend to the next; up to a tenth less, by chance, so that checks do not keep in step.',
+  ),
+  'loadBalancer.healthCheck.fastInterval': optional(
+    kinds.duration({ min: '100ms' }),
+    'health-check-fast-interval',
+    '`500ms`, or the interval if that is shorter',
+    'The same in transition: while results contradict the present state, or a backend that is up has not answered yet. A backend that answers nothing is down after `interval` + (`fall` - 1) × `fastInterval` + `timeout` at the latest.',
   ),
   'loadBalancer.healthCheck.timeout': setting(
     kinds.duration({ min: '10ms' }),
@@ -213,10 +249,6 @@ export const laterVipKeys: ReadonlyMap<string, string> = new Map([
     'election.vrrp',
     'VRRP elections come with a later version; remove this section and use election.type lease or none',
   ],
-  ...['path', 'ca', 'insecure'].map((key): [string, string] => [
-    `loadBalancer.healthCheck.${key}`,
-    'https health checks come with a later version; remove this key, checks are tcp',
-  ]),
 ]);
 
 export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;

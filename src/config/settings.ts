@@ -69,10 +69,23 @@ export interface ServerSettings {
   readonly port: number;
 }
 
-export interface HealthCheckSettings {
-  readonly type: 'tcp';
+export type HealthCheckSettings = HealthCheckTimes & ({ readonly type: 'tcp' } | HttpsCheckSettings);
+
+interface HealthCheckTimes {
   readonly interval: Millis;
+  readonly fastInterval: Millis;
   readonly timeout: Millis;
   readonly fall: number;
   readonly rise: number;
+}
+
+interface HttpsCheckSettings {
+  readonly type: 'https';
+  readonly path: string;
+  /** `undefined`: the address of each backend. */
+  readonly serverName: string | undefined;
+  readonly aliveStatuses: readonly number[];
+  /** A file; `undefined`: the CA of the kubeconfig's cluster. */
+  readonly ca: string | undefined;
+  readonly insecure: boolean;
 }

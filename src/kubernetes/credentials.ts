@@ -99,6 +99,29 @@ function identifiedAs(identity: string): AgentOptions {
   };
 }
 
+/** The CA certificates of a cluster in PEM; without one, kubectl takes those of the system (`undefined`). */
+export type ClusterCa =
+  | { readonly ok: true; readonly pem: string | undefined }
+  | { readonly ok: false; readonly detail: string };
+
+/**
+ * Reads what the API server's certificate is verified with, as it is now; runs no program and reads no token that the kubeconfig
+ * names. Does not throw: what is wrong comes back as a sentence.
+ */
+export function loadClusterCa(source: CredentialSource): ClusterCa {
+  try {
+    const cluster = readKubeConfig(source.kubeconfig, source.adminConf ?? kubeadmConf).getCurrentCluster();
+    if (cluster === null) return { ok: false, detail: 'the kubeconfig has no cluster in its current context' };
+    if (cluster.caFile !== undefined) return { ok: true, pem: readFileSync(cluster.caFile, 'utf8') };
+    if (cluster.caData !== undefined) return { ok: true, pem: Buffer.from(cluster.caData, 'base64').toString() };
+    return cluster.skipTLSVerify
+      ? { ok: false, detail: 'the kubeconfig has no CA: it says insecure-skip-tls-verify' }
+      : { ok: true, pem: undefined };
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
 function readKubeConfig(configured: string | undefined, adminConf: string): KubeConfig {
   const config = new KubeConfig();
   const path = configured ?? adminConf;

@@ -1,66 +1,113 @@
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
-import type { Instant, Millis } from '../time/instant.js';
-import { type CheckResult, checked, type HealthConfig, type HealthState, initialHealth } from './health.js';
+import { between, type Millis } from '../time/instant.js';
+import { random, type Seed } from '../time/random.js';
+import {
+  answered,
+  type CheckFailure,
+  type CheckResult,
+  type HealthConfig,
+  type HealthState,
+  initialHealth,
+  mendOf,
+  nextCheckAt,
+  started,
+} from './health.js';
 import type { Backend } from './pool.js';
 import type { Prober } from './prober.js';
 
 export interface CheckReport {
   readonly health: HealthState;
+  /** When the last check ended. */
   readonly at: Date | undefined;
+}
+
+/** How backends are checked. */
+export interface Checking {
+  readonly config: HealthConfig;
+  readonly probe: Prober;
 }
 
 export interface HealthChecks extends Disposable {
   /** Which backends are checked from now on; one that stays keeps its state. */
   set(backends: readonly Backend[]): void;
+  /** Checks in another way from now on; every backend keeps its state. */
+  change(checking: Checking): void;
   of(name: string): CheckReport | undefined;
 }
 
 interface Target {
   readonly backend: Backend;
+  /** Aborts the checks under way. */
+  readonly end: AbortController;
   health: HealthState;
   at: Date | undefined;
   timer: Disposable | undefined;
+  /** Failures that the log has since the last turn. */
+  said: Set<CheckFailure>;
 }
 
-/** Checks every backend at its own time, none waiting for another. */
-export function createHealthChecks(parts: {
-  readonly config: HealthConfig;
-  readonly probe: Prober;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly onChange: (backend: Backend, up: boolean) => void;
-  readonly onCheck: (backend: Backend, result: CheckResult, took: Millis) => void;
-}): HealthChecks {
-  const { config, clock, log } = parts;
+/**
+ * Checks every backend at its own times, none waiting for another. The log has a line when a backend turns, and one for each new
+ * reason why it stays down.
+ */
+export function createHealthChecks(
+  parts: Checking & {
+    readonly clock: Clock;
+    readonly seed: Seed;
+    readonly log: Log;
+    readonly onChange: (backend: Backend, up: boolean) => void;
+    readonly onCheck: (backend: Backend, result: CheckResult, took: Millis) => void;
+  },
+): HealthChecks {
+  const { clock, log } = parts;
+  let { config, probe }: Checking = parts;
+  let seed = parts.seed;
   const targets = new Map<string, Target>();
 
   function schedule(target: Target): void {
-    target.timer = clock.at(target.health.nextAt, () => void check(target));
+    target.timer?.[Symbol.dispose]();
+    const next = nextCheckAt(target.health, config);
+    target.timer = next === undefined ? undefined : clock.at(next, () => void check(target));
   }
 
   async function check(target: Target): Promise<void> {
+    const { backend, end } = target;
     const startedAt = clock.now();
-    const result = await parts.probe(target.backend, config.timeout);
-    if (targets.get(target.backend.name) !== target) return;
-    const now: Instant = clock.now();
-    const before = target.health;
-    target.health = checked(before, config, result, startedAt);
-    target.at = clock.wall();
-    parts.onCheck(target.backend, result, (now - startedAt) as Millis);
-    if (before.lastResult === undefined || before.up !== target.health.up) {
-      log.info('backend', {
-        backend: target.backend.name,
-        from: before.lastResult === undefined ? 'unchecked' : word(before.up),
-        to: word(target.health.up),
-        because: result.ok ? 'check-ok' : result.because,
-      });
-      parts.onChange(target.backend, target.health.up);
-    }
+    target.health = started(target.health, startedAt);
     schedule(target);
+    const result = await probe(backend, config.timeout, end.signal);
+    if (end.signal.aborted) return;
+    const before = target.health;
+    target.health = answered(before, config, result);
+    target.at = clock.wall();
+    schedule(target);
+    parts.onCheck(backend, result, between(startedAt, clock.now()));
+    const turned = before.lastResult === undefined || before.up !== target.health.up;
+    report(target, before, result, turned);
+    if (turned) parts.onChange(backend, target.health.up);
+  }
+
+  function report(target: Target, before: HealthState, result: CheckResult, turned: boolean): void {
+    const { up } = target.health;
+    const name = { backend: target.backend.name };
+    if (turned) target.said = new Set();
+    if (result.ok) {
+      if (turned) log.info('backend', { ...name, from: word(before), to: word(target.health), because: 'check-ok' });
+      return;
+    }
+    const { because, detail } = result;
+    const mend = mendOf(because);
+    const why = { because, detail, mend };
+    const say = mend === undefined ? log.info : log.warn;
+    if (turned) say('backend', { ...name, from: word(before), to: word(target.health), ...why });
+    else if (up) log.debug('check failed', { ...name, ...why });
+    else if (!target.said.has(because)) say('backend stays down', { ...name, ...why });
+    if (!up) target.said.add(because);
   }
 
   function drop(target: Target): void {
+    target.end.abort();
     target.timer?.[Symbol.dispose]();
     targets.delete(target.backend.name);
   }
@@ -74,10 +121,24 @@ export function createHealthChecks(parts: {
       }
       for (const backend of backends) {
         if (targets.has(backend.name)) continue;
-        const target: Target = { backend, health: initialHealth(clock.now()), at: undefined, timer: undefined };
+        const drawn = random(seed);
+        seed = drawn.seed;
+        const own = Math.floor(drawn.value * 2 ** 31) as Seed;
+        const target: Target = {
+          backend,
+          end: new AbortController(),
+          health: initialHealth(clock.now(), own),
+          at: undefined,
+          timer: undefined,
+          said: new Set(),
+        };
         targets.set(backend.name, target);
         void check(target);
       }
+    },
+    change(checking) {
+      ({ config, probe } = checking);
+      for (const target of targets.values()) schedule(target);
     },
     of: (name) => {
       const target = targets.get(name);
@@ -89,6 +150,7 @@ export function createHealthChecks(parts: {
   };
 }
 
-function word(up: boolean): 'up' | 'down' {
+function word({ up, lastResult }: HealthState): 'unchecked' | 'up' | 'down' {
+  if (lastResult === undefined) return 'unchecked';
   return up ? 'up' : 'down';
 }

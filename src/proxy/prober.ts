@@ -4,16 +4,23 @@ import { type Millis, plus } from '../time/instant.js';
 import type { CheckFailure, CheckResult } from './health.js';
 import type { Backend } from './pool.js';
 
-export type Prober = (backend: Backend, timeout: Millis) => Promise<CheckResult>;
+/** One check of a backend. Never rejects; once the signal aborts nothing is left of it, and its result counts for nothing. */
+export type Prober = (backend: Backend, timeout: Millis, signal: AbortSignal) => Promise<CheckResult>;
 
-/** A check that a TCP connection is taken; it is reset at once, so that the backend keeps nothing of it. Never rejects. */
+/**
+ * A check that a TCP connection is taken. It is reset at once, so that neither side keeps anything of it (no TIME_WAIT here, no
+ * conntrack entry on the way). A Go server logs an unfinished TLS handshake whether it ends with a FIN or a reset; kube-apiserver
+ * does so from verbosity 5 only (tlsHandshakeErrorWriter in apiserver/pkg/server/secure_serving.go), so neither is louder.
+ */
 export function createTcpProber(clock: Clock): Prober {
-  return (backend, timeout) =>
+  return (backend, timeout, signal) =>
     new Promise((resolve) => {
       const socket = connect({ host: backend.ip, port: backend.port });
+      const abort = () => settle({ ok: false, because: 'error', detail: 'given up' });
       const deadline = clock.at(plus(clock.now(), timeout), () => settle({ ok: false, because: 'timeout' }));
       function settle(result: CheckResult): void {
         deadline[Symbol.dispose]();
+        signal.removeEventListener('abort', abort);
         socket.removeAllListeners();
         socket.on('error', () => {});
         if (result.ok) socket.resetAndDestroy();
@@ -21,20 +28,26 @@ export function createTcpProber(clock: Clock): Prober {
         resolve(result);
       }
       socket.on('connect', () => settle({ ok: true }));
-      socket.on('error', (error: NodeJS.ErrnoException) => settle({ ok: false, because: failureOf(error.code) }));
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        settle({ ok: false, because: connectionFailure(error.code), detail: error.message });
+      });
+      signal.addEventListener('abort', abort);
     });
 }
 
-function failureOf(code: string | undefined): CheckFailure {
+/** What became of a TCP connection, by the error's code (`ECONNREFUSED`). */
+export function connectionFailure(code: string | undefined): CheckFailure {
   switch (code) {
     case 'ECONNREFUSED':
       return 'refused';
     case 'ECONNRESET':
+    case 'EPIPE':
       return 'reset';
     case 'ETIMEDOUT':
       return 'timeout';
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
+    case 'EHOSTDOWN':
       return 'unreachable';
     default:
       return 'error';

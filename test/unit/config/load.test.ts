@@ -34,7 +34,19 @@ test('an address alone is enough: all else has a default', async () => {
           ports: [6443],
           scheduler: 'roundrobin',
           backends: { from: 'nodes', port: 6443 },
-          healthCheck: { type: 'tcp', interval: 2000, timeout: 2000, fall: 3, rise: 2 },
+          healthCheck: {
+            type: 'https',
+            interval: 2000,
+            fastInterval: 500,
+            timeout: 2000,
+            fall: 3,
+            rise: 2,
+            path: '/readyz',
+            serverName: undefined,
+            aliveStatuses: [200, 401],
+            ca: undefined,
+            insecure: false,
+          },
           connectTimeout: 1000,
           whenBackendDown: 'close',
         },
@@ -108,6 +120,32 @@ test('the port of backends from nodes is the first of the ports unless given', a
     (await settingsOf(undefined, { flags: { ...flags, ...more } })).vips[0]?.loadBalancer.backends;
   assert.deepEqual(await backends({}), { from: 'nodes', port: 8443 });
   assert.deepEqual(await backends({ 'backends-port': '6443' }), { from: 'nodes', port: 6443 });
+});
+
+test('checks are https when the backends come from nodes, tcp when they are static, unless they are asked for', async () => {
+  const check = async (keys: string, backends = 'from: nodes') => {
+    const file = `vips: [{ addresses: [10.0.0.9], loadBalancer: { backends: { ${backends} }, healthCheck: { ${keys} } } }]`;
+    return (await settingsOf(file)).vips[0]?.loadBalancer.healthCheck;
+  };
+  const fixed = 'from: static, servers: [{ name: a, address: "10.0.0.1:6443" }]';
+  const times = { interval: 2000, fastInterval: 500, timeout: 2000, fall: 3, rise: 2 };
+  const https = { path: '/readyz', serverName: undefined, aliveStatuses: [200, 401], ca: undefined, insecure: false };
+  assert.deepEqual(await check(''), { type: 'https', ...times, ...https });
+  assert.deepEqual(await check('ca: ""', fixed), { type: 'tcp', ...times });
+  assert.deepEqual(await check('type: tcp'), { type: 'tcp', ...times });
+  assert.deepEqual(await check('type: https, ca: /etc/ca.crt, serverName: kubernetes, aliveStatuses: [204]', fixed), {
+    type: 'https',
+    ...times,
+    ...https,
+    ca: '/etc/ca.crt',
+    serverName: 'kubernetes',
+    aliveStatuses: [204],
+  });
+  assert.equal((await check('interval: 300ms'))?.fastInterval, 300);
+  assert.equal((await check('interval: 300ms, fastInterval: 200ms'))?.fastInterval, 200);
+  const flags = { address: '10.0.0.9', 'health-check-insecure': 'true', 'health-check-alive-statuses': '200,403' };
+  const given = (await settingsOf(undefined, { flags })).vips[0]?.loadBalancer.healthCheck;
+  assert.deepEqual(given, { type: 'https', ...times, ...https, insecure: true, aliveStatuses: [200, 403] });
 });
 
 test('metrics and the dead-man switch can be off, listening can be on one address', async () => {

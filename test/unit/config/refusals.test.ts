@@ -85,14 +85,44 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
     '4:21: vips[0].loadBalancer.scheduler (--scheduler, VIPD_SCHEDULER): leastconn comes with a later version; write roundrobin',
   ],
   [
-    'https checks',
-    `vips:\n${good}    loadBalancer: { healthCheck: { type: https } }`,
-    '4:36: vips[0].loadBalancer.healthCheck.type (--health-check, VIPD_HEALTH_CHECK): https health checks come with a later version; write tcp',
+    'settings of https checks for tcp checks',
+    `vips:\n${good}    loadBalancer: { healthCheck: { type: tcp, path: /healthz } }`,
+    '4:47: vips[0].loadBalancer.healthCheck.path (--health-check-path, VIPD_HEALTH_CHECK_PATH): checks are tcp, which do not have this; set loadBalancer.healthCheck.type to https, or remove it',
   ],
   [
-    'the path of https checks',
-    `vips:\n${good}    loadBalancer: { healthCheck: { path: /readyz } }`,
-    '4:36: vips[0].loadBalancer.healthCheck.path: https health checks come with a later version; remove this key, checks are tcp',
+    'a fast interval that is not',
+    `vips:\n${good}    loadBalancer: { healthCheck: { interval: 1s, fastInterval: 3s } }`,
+    '4:50: vips[0].loadBalancer.healthCheck.fastInterval (--health-check-fast-interval, VIPD_HEALTH_CHECK_FAST_INTERVAL): 3s is longer than the interval, 1s; shorten it',
+  ],
+  [
+    'a CA for certificates that nobody verifies',
+    `vips:\n${good}    loadBalancer: { healthCheck: { insecure: true, ca: /ca.crt } }`,
+    '4:36: vips[0].loadBalancer.healthCheck.insecure (--health-check-insecure, VIPD_HEALTH_CHECK_INSECURE): certificates are verified with the CA that is given, or not at all; remove this or loadBalancer.healthCheck.ca',
+  ],
+  [
+    'https checks of static backends without a CA',
+    `vips:\n${good}    election: { type: none }\n    loadBalancer: { healthCheck: { type: https }, backends: { from: static, servers: [{ name: a, address: "10.0.0.1:443" }] } }`,
+    "5:36: vips[0].loadBalancer.healthCheck.ca (--health-check-ca, VIPD_HEALTH_CHECK_CA): https checks have nothing to verify certificates with; name the file of the backends' CA, or a kubernetes.kubeconfig that has it",
+  ],
+  [
+    'the path of a URL',
+    `vips:\n${good}    loadBalancer: { healthCheck: { path: readyz } }`,
+    '4:36: vips[0].loadBalancer.healthCheck.path (--health-check-path, VIPD_HEALTH_CHECK_PATH): "readyz" is not the path of a URL; write one that begins with /, such as /readyz',
+  ],
+  [
+    'an HTTP status',
+    `vips:\n${good}    loadBalancer: { healthCheck: { aliveStatuses: [200, 100] } }`,
+    '4:57: vips[0].loadBalancer.healthCheck.aliveStatuses[1] (--health-check-alive-statuses, VIPD_HEALTH_CHECK_ALIVE_STATUSES): 100 is not a whole number from 200 to 599; write one, such as 200',
+  ],
+  [
+    'a server name',
+    `vips:\n${good}    loadBalancer: { healthCheck: { serverName: "https://cp1" } }`,
+    '4:36: vips[0].loadBalancer.healthCheck.serverName (--health-check-server-name, VIPD_HEALTH_CHECK_SERVER_NAME): "https://cp1" is neither a DNS name nor an address; write one, such as kubernetes or 192.168.1.101',
+  ],
+  [
+    'a text for a boolean',
+    `vips:\n${good}    loadBalancer: { healthCheck: { insecure: "yes" } }`,
+    '4:36: vips[0].loadBalancer.healthCheck.insecure (--health-check-insecure, VIPD_HEALTH_CHECK_INSECURE): "yes" is neither true nor false; write one of them',
   ],
   [
     'an unknown mode',
