@@ -1,26 +1,45 @@
-import { endpoint, familyOf, ipBytes } from '../../net/ip.js';
-import type { Redirect } from '../ports.js';
+import { type Decoded, decoded, refused } from '../../net/bytes.js';
+import type { Chain, Count, Hook, Rule, Table } from '../../nft/table.js';
 import {
   attribute,
   concat,
-  hostUint32,
+  decodeAttributes,
   messageFlag,
+  type NetlinkMessage,
   type NetlinkRequest,
   nested,
   networkUint16,
   networkUint32,
   text,
 } from './netlink-message.js';
+import {
+  type AnonymousMap,
+  anonymousMapName,
+  encodeStatements,
+  objectTypeCounter,
+  protocolFamily,
+  verdict,
+} from './nft-expression.js';
 
-// nf_tables over nfnetlink (linux/netfilter/nfnetlink.h, nf_tables.h): vipd's table as bytes. Numbers are in network byte order.
-
-export const tableName = 'vipd';
+// nf_tables over nfnetlink (linux/netfilter/nfnetlink.h, nf_tables.h): tables as bytes. Numbers are in network byte order.
 
 const subsystem = 10;
 const batch = { begin: 16, end: 17 } as const;
-const message = { newTable: 0, deleteTable: 2, newChain: 3, newRule: 6 } as const;
-const protocolFamily = { inet: 1, ipv4: 2, ipv6: 10 } as const;
-const register = 1;
+const message = {
+  newTable: 0,
+  deleteTable: 2,
+  newChain: 3,
+  deleteChain: 5,
+  newRule: 6,
+  deleteRule: 8,
+  newSet: 9,
+  newSetElement: 12,
+  newObject: 18,
+  getObject: 19,
+  deleteObject: 20,
+} as const;
+/** NF_INET_* */
+const hooks = { prerouting: 0, input: 1, output: 3, postrouting: 4 } as const;
 
 /**
  * NFT_TABLE_F_OWNER (Linux 5.12): the table belongs to the socket that made it. Nobody else changes it, not even
@@ -28,37 +47,96 @@ const register = 1;
  */
 export const ownerFlag = 2;
 
-interface Chain {
-  readonly name: string;
-  readonly hook: number;
+/** What a table has, by name. */
+export interface Names {
+  readonly chains: ReadonlySet<string>;
+  readonly counters: ReadonlySet<string>;
 }
 
-/** Connections from outside and of this host's containers; connections of this host's own processes. */
-const chains: readonly Chain[] = [
-  { name: 'prerouting', hook: 0 },
-  { name: 'output', hook: 3 },
-];
+export function namesOf({ chains, counters }: Table): Names {
+  return { chains: new Set(chains.map((chain) => chain.name)), counters: new Set(counters) };
+}
+
+/** Makes the table, empty, if it is not there. `flags` are the table's. */
+export function encodeMakeTable(name: string, flags: number): readonly NetlinkRequest[] {
+  return transaction([newTable(name, flags)]);
+}
+
+/** Removes the table, whether it was there or not: first it is made, which is no error if it is there. */
+export function encodeRemoveTable(name: string, flags: number): readonly NetlinkRequest[] {
+  return transaction([
+    newTable(name, flags),
+    request(message.deleteTable, 0, `delete table ${name}`, [tableName(name)]),
+  ]);
+}
 
 /**
- * One before NF_IP_PRI_NAT_DST (-100), where kube-proxy's and other destination NAT sits: of several NAT chains the first that
- * decides about a connection is the one that counts.
+ * Gives a table that is there exactly these rules. Chains and counters that are there stay what they are, hooks and counts
+ * included; those too much stay behind without rules.
+ * @param before the names of what the table has
  */
-const priority = -101;
-
-/** Makes the table hold exactly the redirects; with none of them it is removed. `flags` are the table's, now and before. */
-export function encodeTable(redirects: readonly Redirect[], flags: number): readonly NetlinkRequest[] {
-  // A table is deleted whether it was there or not: first it is made (which is no error if it is there).
-  const requests = [newTable(flags), deleteTable()];
-  if (redirects.length > 0) {
-    requests.push(newTable(flags), ...chains.map(newChain));
-    for (const redirect of redirects) requests.push(...chains.map((chain) => newRule(chain, redirect)));
-  }
-  return transaction(requests);
+export function encodeSetTable(name: string, flags: number, wanted: Table, before: Names): readonly NetlinkRequest[] {
+  let maps = 0;
+  const counters = wanted.counters.filter((counter) => !before.counters.has(counter));
+  const chains = wanted.chains.filter((chain) => !before.chains.has(chain.name));
+  return transaction([
+    newTable(name, flags),
+    request(message.deleteRule, 0, 'delete rules', [tableName(name)]),
+    ...counters.map((counter) => newCounter(name, counter)),
+    ...chains.map((chain) => newChain(name, chain)),
+    ...wanted.chains.flatMap((chain) => chain.rules.flatMap((rule) => newRule(name, chain, rule, () => ++maps))),
+  ]);
 }
 
-/** Makes the table, empty. */
-export function encodeEmptyTable(flags: number): readonly NetlinkRequest[] {
-  return transaction([newTable(flags)]);
+/**
+ * Removes chains and counters that no rule uses. Not together with the rules: before Linux 6.5 a deleted rule's map holds on to
+ * what it names until the transaction is done.
+ */
+export function encodeSweep(
+  name: string,
+  chains: readonly string[],
+  counters: readonly string[],
+): readonly NetlinkRequest[] {
+  const type = attribute(3, networkUint32(objectTypeCounter));
+  return transaction([
+    ...chains.map((chain) =>
+      request(message.deleteChain, 0, `delete chain ${chain}`, [tableName(name), attribute(3, text(chain))]),
+    ),
+    ...counters.map((counter) =>
+      request(message.deleteObject, 0, `delete counter ${counter}`, [
+        tableName(name),
+        attribute(2, text(counter)),
+        type,
+      ]),
+    ),
+  ]);
+}
+
+export function encodeListCounters(name: string): readonly NetlinkRequest[] {
+  const type = attribute(3, networkUint32(objectTypeCounter));
+  return [request(message.getObject, messageFlag.dump, `counters of table ${name}`, [tableName(name), type])];
+}
+
+/** One counter of the list, with its name. */
+export function decodeCounter(
+  listed: NetlinkMessage,
+): Decoded<readonly [string, Count], 'attribute-length' | 'not-a-counter'> {
+  if (listed.type !== ((subsystem << 8) | message.newObject)) return refused('not-a-counter');
+  const attributes = decodeAttributes(listed.payload.subarray(4));
+  if (!attributes.ok) return attributes;
+  const name = attributes.value.get(2);
+  const data = attributes.value.get(4);
+  if (name === undefined || data === undefined) return refused('not-a-counter');
+  const counts = decodeAttributes(data);
+  if (!counts.ok) return counts;
+  const [bytes, packets] = [uint64(counts.value.get(1)), uint64(counts.value.get(2))];
+  if (bytes === undefined || packets === undefined) return refused('not-a-counter');
+  return decoded([new TextDecoder().decode(name).replace(/\0.*$/s, ''), { packets, bytes }] as const);
+}
+
+function uint64(payload: Uint8Array | undefined): bigint | undefined {
+  if (payload === undefined || payload.length < 8) return undefined;
+  return new DataView(payload.buffer, payload.byteOffset, payload.length).getBigUint64(0);
 }
 
 /** A batch is done as a whole or not at all. The answer to its last message stands for all; refusals come in any case. */
@@ -70,89 +148,86 @@ function transaction(requests: readonly NetlinkRequest[]): readonly NetlinkReque
   return [{ type: batch.begin, flags: 0, payload }, ...acknowledged, { type: batch.end, flags: 0, payload }];
 }
 
-function newTable(flags: number): NetlinkRequest {
-  return request(message.newTable, messageFlag.create, `table ${tableName}`, [
-    attribute(1, text(tableName)),
+function tableName(name: string): Uint8Array {
+  return attribute(1, text(name));
+}
+
+function newTable(name: string, flags: number): NetlinkRequest {
+  return request(message.newTable, messageFlag.create, `table ${name}`, [
+    tableName(name),
     attribute(2, networkUint32(flags)),
   ]);
 }
 
-function deleteTable(): NetlinkRequest {
-  return request(message.deleteTable, 0, `delete table ${tableName}`, [attribute(1, text(tableName))]);
-}
-
-function newChain({ name, hook }: Chain): NetlinkRequest {
-  return request(message.newChain, messageFlag.create, `chain ${name}`, [
-    attribute(1, text(tableName)),
-    attribute(3, text(name)),
-    nested(4, attribute(1, networkUint32(hook)), attribute(2, networkUint32(priority))),
-    attribute(7, text('nat')),
-  ]);
-}
-
-function newRule({ name }: Chain, redirect: Redirect): NetlinkRequest {
-  const subject = `redirect ${endpoint(redirect.ip, redirect.port)} in chain ${name}`;
-  return request(message.newRule, messageFlag.create | messageFlag.append, subject, [
-    attribute(1, text(tableName)),
+function newCounter(table: string, name: string): NetlinkRequest {
+  return request(message.newObject, messageFlag.create, `counter ${name}`, [
+    tableName(table),
     attribute(2, text(name)),
-    nested(4, ...redirectExpressions(redirect)),
+    attribute(3, networkUint32(objectTypeCounter)),
+    nested(4),
   ]);
 }
 
-/**
- * `ip daddr VIP tcp dport PORT fib daddr type local dnat ip to :TOPORT`. NAT without an address leaves the VIP as destination;
- * the `redirect` statement would put the interface's first address there. The look-up of the address type ends the rule's effect
- * with the address: while another node has the VIP, this node's connections to it go there untouched.
- */
-function redirectExpressions({ ip, port, toPort }: Redirect): readonly Uint8Array[] {
-  const ipv4 = familyOf(ip) === 4;
-  const family = ipv4 ? protocolFamily.ipv4 : protocolFamily.ipv6;
+function newChain(table: string, { name, hook }: Chain): NetlinkRequest {
+  return request(message.newChain, messageFlag.create, `chain ${name}`, [
+    tableName(table),
+    attribute(3, text(name)),
+    ...(hook === undefined ? [] : hookAttributes(hook)),
+  ]);
+}
+
+function hookAttributes({ type, at, priority }: Hook): readonly Uint8Array[] {
   return [
-    expression('meta', attribute(1, networkUint32(register)), attribute(2, networkUint32(15))), // NFT_META_NFPROTO
-    equals(Uint8Array.of(family)),
-    load(1, ipv4 ? 16 : 24, ipv4 ? 4 : 16), // network header: destination address
-    equals(ipBytes(ip)),
-    expression('meta', attribute(1, networkUint32(register)), attribute(2, networkUint32(16))), // NFT_META_L4PROTO
-    equals(Uint8Array.of(6)),
-    load(2, 2, 2), // transport header: destination port
-    equals(networkUint16(port)),
-    // NFT_FIB_RESULT_ADDRTYPE of NFTA_FIB_F_DADDR is RTN_LOCAL, a number in the machine's byte order.
-    expression(
-      'fib',
-      attribute(1, networkUint32(register)),
-      attribute(2, networkUint32(3)),
-      attribute(3, networkUint32(2)),
-    ),
-    equals(hostUint32(2)),
-    expression('immediate', attribute(1, networkUint32(register)), nested(2, attribute(1, networkUint16(toPort)))),
-    // NFT_NAT_DNAT, family, NFTA_NAT_REG_PROTO_MIN
-    expression(
-      'nat',
-      attribute(1, networkUint32(1)),
-      attribute(2, networkUint32(family)),
-      attribute(5, networkUint32(register)),
-    ),
+    nested(4, attribute(1, networkUint32(hooks[at])), attribute(2, networkUint32(priority))),
+    attribute(7, text(type)),
   ];
 }
 
-function load(base: number, offset: number, length: number): Uint8Array {
-  const values = [register, base, offset, length];
-  return expression('payload', ...values.map((value, index) => attribute(index + 1, networkUint32(value))));
+/** The rule, after the maps that it refers to. */
+function newRule(table: string, chain: Chain, rule: Rule, nextMapId: () => number): readonly NetlinkRequest[] {
+  const { expressions, maps } = encodeStatements(rule.statements, nextMapId);
+  return [
+    ...maps.flatMap((map) => newMap(table, map, rule.subject)),
+    request(message.newRule, messageFlag.create | messageFlag.append, rule.subject, [
+      tableName(table),
+      attribute(2, text(chain.name)),
+      nested(4, ...expressions),
+    ]),
+  ];
 }
 
-/** The register holds these bytes (NFT_CMP_EQ). */
-function equals(bytes: Uint8Array): Uint8Array {
-  return expression(
-    'cmp',
-    attribute(1, networkUint32(register)),
-    attribute(2, networkUint32(0)),
-    nested(3, attribute(1, bytes)),
-  );
+function newMap(table: string, map: AnonymousMap, subject: string): readonly NetlinkRequest[] {
+  const identity = [tableName(table), attribute(2, text(anonymousMapName[map.to]))];
+  const target =
+    map.to === 'chain'
+      ? attribute(6, networkUint32(0xffffff00)) // NFT_DATA_VERDICT
+      : attribute(15, networkUint32(objectTypeCounter));
+  // NFT_SET_ANONYMOUS, NFT_SET_CONSTANT, and NFT_SET_MAP or NFT_SET_OBJECT
+  const flags = 0x1 | 0x2 | (map.to === 'chain' ? 0x8 : 0x40);
+  return [
+    request(message.newSet, messageFlag.create, `map of ${subject}`, [
+      ...identity,
+      attribute(3, networkUint32(flags)),
+      attribute(4, networkUint32(map.keyType)),
+      attribute(5, networkUint32(map.keyLength)),
+      target,
+      attribute(10, networkUint32(map.id)),
+      nested(9, attribute(1, networkUint32(map.elements.length))),
+    ]),
+    request(message.newSetElement, messageFlag.create, `map of ${subject}`, [
+      ...identity,
+      attribute(4, networkUint32(map.id)),
+      nested(
+        3,
+        ...map.elements.map(({ key, value }) => nested(1, nested(1, attribute(1, key)), elementValue(map, value))),
+      ),
+    ]),
+  ];
 }
 
-/** NFTA_LIST_ELEM with NFTA_EXPR_NAME and NFTA_EXPR_DATA. */
-function expression(name: string, ...attributes: readonly Uint8Array[]): Uint8Array {
-  return nested(1, attribute(1, text(name)), nested(2, ...attributes));
+/** NFTA_SET_ELEM_DATA or NFTA_SET_ELEM_OBJREF */
+function elementValue(map: AnonymousMap, value: string): Uint8Array {
+  return map.to === 'chain' ? nested(2, verdict('goto', value)) : attribute(9, text(value));
 }
 
 /** struct nfgenmsg (family, version, resource) and attributes. */

@@ -1,0 +1,251 @@
+import { familyOf, type Ip, ipBytes } from '../../net/ip.js';
+import type { Statement } from '../../nft/table.js';
+import { attribute, concat, hostUint32, nested, networkUint16, networkUint32, text } from './netlink-message.js';
+
+// Statements as nf_tables expressions (linux/netfilter/nf_tables.h). Registers hold 4 bytes each, in network byte order unless
+// the kernel's own number is in the machine's.
+
+export const protocolFamily = { inet: 1, ipv4: 2, ipv6: 10 } as const;
+
+const register = 1;
+/** NFT_REG32_00 and what follows: 4 bytes each, from where NFT_REG_1 begins. */
+const firstRegister32 = 8;
+/** NFT_META_* */
+const meta = { iif: 4, oif: 5, protocolFamily: 15, layer4Protocol: 16 } as const;
+/** NFT_CT_* */
+const ct = { direction: 1, status: 2, destinationPort: 12, destinationIpv4: 20, destinationIpv6: 22 } as const;
+/** NFT_PAYLOAD_* */
+const header = { network: 1, transport: 2 } as const;
+/** NFT_CMP_* */
+const comparison = { equal: 0, notEqual: 1 } as const;
+const directions = { original: 0, reply: 1 } as const;
+const protocolTcp = 6;
+const statusDnat = 1 << 5; // IPS_DST_NAT
+const loopbackIndex = 1;
+const addressTypeLocal = 2; // RTN_LOCAL
+
+/** A map that belongs to one rule and ends with it. It is sent before the rule, which knows it by its number. */
+export interface AnonymousMap {
+  /** Unique in the transaction. */
+  readonly id: number;
+  readonly keyType: number;
+  readonly keyLength: number;
+  readonly to: 'chain' | 'counter';
+  readonly elements: readonly { readonly key: Uint8Array; readonly value: string }[];
+}
+
+/** The kernel numbers the names of anonymous maps. */
+export const anonymousMapName = { chain: '__map%d', counter: '__objmap%d' } as const;
+
+export interface Encoded {
+  readonly expressions: readonly Uint8Array[];
+  readonly maps: readonly AnonymousMap[];
+}
+
+/** @param nextMapId gives a number that no other map of the transaction has */
+export function encodeStatements(statements: readonly Statement[], nextMapId: () => number): Encoded {
+  const expressions: Uint8Array[] = [];
+  const maps: AnonymousMap[] = [];
+  for (const statement of statements) {
+    if (statement.kind === 'round-robin') {
+      const map = roundRobinMap(statement.chains, nextMapId());
+      maps.push(map);
+      expressions.push(...roundRobin(map));
+    } else if (statement.kind === 'count-by') {
+      const map = counterMap(statement.counters, nextMapId());
+      maps.push(map);
+      expressions.push(...countBy(statement.end, statement.counters[0]?.ip ?? ('' as Ip), map));
+    } else {
+      expressions.push(...encode(statement));
+    }
+  }
+  return { expressions, maps };
+}
+
+function encode(statement: Exclude<Statement, { readonly kind: 'round-robin' | 'count-by' }>): readonly Uint8Array[] {
+  switch (statement.kind) {
+    case 'to':
+    case 'from':
+      return [
+        ...isFamily(statement.ip),
+        loadAddress(statement.kind, statement.ip, register),
+        compare(ipBytes(statement.ip)),
+        ...isTcp(),
+        loadPort(statement.kind, register),
+        compare(networkUint16(statement.port)),
+      ];
+    case 'originally-to': {
+      const ipv4 = familyOf(statement.ip) === 4;
+      return [
+        ...isFamily(statement.ip),
+        loadCt(ipv4 ? ct.destinationIpv4 : ct.destinationIpv6, 'original'),
+        compare(ipBytes(statement.ip)),
+        ...isTcp(),
+        loadCt(ct.destinationPort, 'original'),
+        compare(networkUint16(statement.port)),
+      ];
+    }
+    case 'syn':
+      // Of the 13th byte FIN 1, SYN 2, RST 4, ACK 16.
+      return [load(header.transport, 13, 1, register), mask(Uint8Array.of(0x17)), compare(Uint8Array.of(2))];
+    case 'to-this-host':
+      // NFT_FIB_RESULT_ADDRTYPE of NFTA_FIB_F_DADDR
+      return [expression('fib', ...numbers({ 1: register, 2: 3, 3: 2 })), compare(hostUint32(addressTypeLocal))];
+    case 'translated':
+      return [loadCt(ct.status), mask(hostUint32(statusDnat)), compare(hostUint32(0), comparison.notEqual)];
+    case 'direction':
+      return [loadCt(ct.direction), compare(Uint8Array.of(directions[statement.is]))];
+    case 'not-loopback':
+      return [
+        loadMeta(statement.interface === 'in' ? meta.iif : meta.oif),
+        compare(hostUint32(loopbackIndex), comparison.notEqual),
+      ];
+    case 'dnat':
+      return dnat(statement);
+    case 'masquerade':
+      return [expression('masq')];
+    case 'reset':
+      return [expression('reject', attribute(1, networkUint32(1)), attribute(2, Uint8Array.of(0)))]; // NFT_REJECT_TCP_RST
+    case 'notrack':
+      return [expression('notrack')];
+    case 'count':
+      return [
+        expression('objref', attribute(1, networkUint32(objectTypeCounter)), attribute(2, text(statement.counter))),
+      ];
+    case 'jump':
+    case 'goto':
+      return [immediate(verdictRegister, verdict(statement.kind, statement.chain))];
+  }
+}
+
+/** NFT_OBJECT_COUNTER */
+export const objectTypeCounter = 1;
+
+const verdictRegister = 0;
+
+/** NFTA_DATA_VERDICT with NFT_JUMP or NFT_GOTO */
+export function verdict(kind: 'jump' | 'goto', chain: string): Uint8Array {
+  return nested(2, attribute(1, networkUint32(kind === 'jump' ? -3 : -4)), attribute(2, text(chain)));
+}
+
+function dnat({ family, ip, port }: Extract<Statement, { readonly kind: 'dnat' }>): readonly Uint8Array[] {
+  // NFT_NAT_DNAT, family, then NFTA_NAT_REG_ADDR_MIN and NFTA_NAT_REG_PROTO_MIN. An address may take four registers.
+  const portRegister = ip === undefined ? register : register + 1;
+  const type = { 1: 1, 2: family === 4 ? protocolFamily.ipv4 : protocolFamily.ipv6 };
+  return [
+    ...(ip === undefined ? [] : [immediate(register, attribute(1, ipBytes(ip)))]),
+    immediate(portRegister, attribute(1, networkUint16(port))),
+    expression(
+      'nat',
+      ...numbers(ip === undefined ? { ...type, 5: register } : { ...type, 3: register, 5: portRegister }),
+    ),
+  ];
+}
+
+function roundRobinMap(chains: readonly string[], id: number): AnonymousMap {
+  const elements = chains.map((value, index) => ({ key: hostUint32(index), value }));
+  return { id, keyType: datatype.integer, keyLength: 4, to: 'chain', elements };
+}
+
+function roundRobin(map: AnonymousMap): readonly Uint8Array[] {
+  return [
+    expression('numgen', ...numbers({ 1: register, 2: map.elements.length, 3: 0 })), // NFT_NG_INCREMENTAL
+    expression(
+      'lookup',
+      attribute(1, text(anonymousMapName.chain)),
+      ...numbers({ 2: register, 3: verdictRegister, 4: map.id }),
+    ),
+  ];
+}
+
+/** All of one address family. */
+function counterMap(
+  counters: readonly { readonly ip: Ip; readonly port: number; readonly counter: string }[],
+  id: number,
+): AnonymousMap {
+  const elements = counters.map(({ ip, port, counter }) => ({
+    key: concat(ipBytes(ip), networkUint16(port), Uint8Array.of(0, 0)),
+    value: counter,
+  }));
+  const keyLength = elements[0]?.key.length ?? 0;
+  const keyType = ((keyLength === 8 ? datatype.ipv4 : datatype.ipv6) << datatype.bits) | datatype.port;
+  return { id, keyType, keyLength, to: 'counter', elements };
+}
+
+/** nft's numbers for the types of keys, by which it prints maps; a concatenation has 6 bits for each. */
+const datatype = { integer: 4, ipv4: 7, ipv6: 8, port: 13, bits: 6 } as const;
+
+function countBy(end: 'to' | 'from', ip: Ip, map: AnonymousMap): readonly Uint8Array[] {
+  return [
+    ...isFamily(ip),
+    ...isTcp(),
+    loadAddress(end, ip, firstRegister32),
+    loadPort(end, firstRegister32 + ipBytes(ip).length / 4),
+    expression(
+      'objref',
+      ...numbers({ 3: firstRegister32 }),
+      attribute(4, text(anonymousMapName.counter)),
+      ...numbers({ 5: map.id }),
+    ),
+  ];
+}
+
+function isFamily(ip: Ip): readonly Uint8Array[] {
+  const family = familyOf(ip) === 4 ? protocolFamily.ipv4 : protocolFamily.ipv6;
+  return [loadMeta(meta.protocolFamily), compare(Uint8Array.of(family))];
+}
+
+function isTcp(): readonly Uint8Array[] {
+  return [loadMeta(meta.layer4Protocol), compare(Uint8Array.of(protocolTcp))];
+}
+
+function loadAddress(end: 'to' | 'from', ip: Ip, into: number): Uint8Array {
+  if (familyOf(ip) === 4) return load(header.network, end === 'to' ? 16 : 12, 4, into);
+  return load(header.network, end === 'to' ? 24 : 8, 16, into);
+}
+
+function loadPort(end: 'to' | 'from', into: number): Uint8Array {
+  return load(header.transport, end === 'to' ? 2 : 0, 2, into);
+}
+
+function load(base: number, offset: number, length: number, into: number): Uint8Array {
+  return expression('payload', ...numbers({ 1: into, 2: base, 3: offset, 4: length }));
+}
+
+function loadMeta(key: number): Uint8Array {
+  return expression('meta', ...numbers({ 1: register, 2: key }));
+}
+
+function loadCt(key: number, direction?: keyof typeof directions): Uint8Array {
+  const which = direction === undefined ? [] : [attribute(3, Uint8Array.of(directions[direction]))];
+  return expression('ct', ...numbers({ 1: register, 2: key }), ...which);
+}
+
+function mask(bits: Uint8Array): Uint8Array {
+  const xor = new Uint8Array(bits.length);
+  return expression(
+    'bitwise',
+    ...numbers({ 1: register, 2: register, 3: bits.length }),
+    nested(4, attribute(1, bits)),
+    nested(5, attribute(1, xor)),
+  );
+}
+
+function compare(bytes: Uint8Array, how: number = comparison.equal): Uint8Array {
+  return expression('cmp', ...numbers({ 1: register, 2: how }), nested(3, attribute(1, bytes)));
+}
+
+/** @param data NFTA_DATA_VALUE or NFTA_DATA_VERDICT */
+function immediate(into: number, data: Uint8Array): Uint8Array {
+  return expression('immediate', ...numbers({ 1: into }), nested(2, data));
+}
+
+/** Attributes that are 32-bit numbers, by type. */
+function numbers(values: Readonly<Record<number, number>>): readonly Uint8Array[] {
+  return Object.entries(values).map(([type, value]) => attribute(Number(type), networkUint32(value)));
+}
+
+/** NFTA_LIST_ELEM with NFTA_EXPR_NAME and NFTA_EXPR_DATA. */
+function expression(name: string, ...attributes: readonly Uint8Array[]): Uint8Array {
+  return nested(1, attribute(1, text(name)), nested(2, ...attributes));
+}
