@@ -164,3 +164,73 @@ export interface Relay extends Disposable {
 export interface Capabilities {
   effective(): ReadonlySet<string>;
 }
+
+/** VIP:port whose TCP connections the kernel distributes over backends. */
+export interface BalancedService {
+  readonly ip: Ip;
+  readonly port: number;
+  /** nftables knows no other. */
+  readonly scheduler: 'roundrobin';
+  /**
+   * Of several with the same address and port the first one counts. Those of the other address family are left out: NAT does not
+   * cross families.
+   */
+  readonly backends: readonly BalancedBackend[];
+}
+
+export interface BalancedBackend {
+  readonly name: string;
+  readonly ip: Ip;
+  readonly port: number;
+  /** Gets no new connections; open ones go on and are counted. */
+  readonly draining: boolean;
+}
+
+export interface BalancedBackendStats {
+  readonly service: { readonly ip: Ip; readonly port: number };
+  readonly name: string;
+  readonly ip: Ip;
+  readonly port: number;
+  /** Connections given to this backend since it is in the table. */
+  readonly total: number;
+  /** Bytes of whole IP packets, headers included. */
+  readonly bytesFromClient: bigint;
+  readonly bytesToClient: bigint;
+}
+
+/** Balancing by an nftables table of the daemon's own; nobody else's is touched. */
+export interface NftBalancing {
+  /**
+   * Makes the table hold exactly these services, in one transaction; with none the table is removed. Open connections stay with
+   * their backends, listed or not (`Flows.reset` ends them), but for the end of the table: with it the translation may end of
+   * connections that are still open.
+   * A service without a backend that takes connections refuses its clients at once.
+   */
+  set(services: readonly BalancedService[]): Promise<void>;
+  /** Of the services set last, in their order. A backend that `set` no longer lists loses its counters. */
+  stats(): Promise<readonly BalancedBackendStats[]>;
+}
+
+/** How many connections through VIP:port connection tracking knows, by backend. */
+export interface BackendFlows {
+  readonly ip: Ip;
+  readonly port: number;
+  readonly open: number;
+}
+
+/** Connections through VIP:port to backends, of IPVS and nftables alike, as connection tracking knows them. */
+export interface Flows {
+  /** Open connections: established or half-closed, on either side. */
+  open(service: { readonly ip: Ip; readonly port: number }): Promise<readonly BackendFlows[]>;
+  /**
+   * Forgets the connections through the service to one backend, or to all. Those that were not established yet find another
+   * backend with their next segment. With `which: 'all'` the others are reset, on both sides, and the promise is their number: an
+   * end that is reachable and answers gets a valid reset at once, idle or not; one that does not, with the next segment that it
+   * sends. To be called when new connections no longer go there.
+   */
+  reset(
+    service: { readonly ip: Ip; readonly port: number },
+    backend: { readonly ip: Ip; readonly port: number } | undefined,
+    which: 'all' | 'opening',
+  ): Promise<number>;
+}
