@@ -1,6 +1,7 @@
 #include "boottime.h"
 #include "event_socket.h"
 #include "packet_socket.h"
+#include "raw_packets.h"
 #include "route_socket.h"
 #include "relay.h"
 #include "values.h"
@@ -14,6 +15,7 @@ static const struct {
     {"packetOpen", vipd_packet_socket_open},
     {"packetSend", vipd_event_socket_send},
     {"packetClose", vipd_event_socket_close},
+    {"rawSend", vipd_raw_send},
     {"routeOpen", vipd_route_socket_open},
     {"routeClose", vipd_event_socket_close},
     {"relayCreate", vipd_relay_create},

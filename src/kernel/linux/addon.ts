@@ -16,6 +16,8 @@ export interface Addon {
   packetOpen(ifindex: number, onFrame: (frame: Uint8Array) => void, onError: (error: Error) => void): Handle;
   packetSend(socket: Handle, frame: Uint8Array): void;
   packetClose(socket: Handle): void;
+  /** Sends whole IP packets; their source may be any address. Returns how many the kernel took. */
+  rawSend(packets: readonly Uint8Array[]): number;
   routeOpen(onDatagram: (datagram: Uint8Array) => void, onError: (error: Error) => void): Handle;
   /** No callback runs after this returns. Closing twice is fine. */
   routeClose(socket: Handle): void;

@@ -22,8 +22,9 @@ export interface NetlinkExchange extends Disposable {
   readonly failed: boolean;
   /**
    * Sends the requests in one datagram. Resolves with what the kernel listed when it has answered the last one that asks for an
-   * answer (`ack` or `dump`). Rejects with a KernelError named `operation` (and the request's subject) at the first refusal;
-   * `ESTALE` when what was listed changed meanwhile, `ETIMEDOUT` when no answer came, and whatever the socket says.
+   * answer (`ack` or `dump`). Rejects with a KernelError named `operation` (and the request's subject) at the first refusal that
+   * the request does not tolerate; `ESTALE` when what was listed changed meanwhile, `ETIMEDOUT` when no answer came, and whatever
+   * the socket says.
    */
   ask(operation: string, requests: readonly NetlinkRequest[]): Promise<readonly NetlinkMessage[]>;
 }
@@ -102,7 +103,8 @@ function take(question: Question, message: NetlinkMessage): void {
     question.listed.push(message);
     return;
   }
-  const refusal = errorCode(message.payload);
+  const code = errorCode(message.payload);
+  const refusal = code !== undefined && request.tolerated?.includes(code) ? undefined : code;
   const interrupted = [message, ...question.listed].some(({ flags }) => (flags & messageFlag.dumpInterrupted) !== 0);
   if (refusal !== undefined) question.settle(refusal, request);
   else if (message.sequence === question.last) question.settle(interrupted ? 'ESTALE' : undefined);

@@ -30,6 +30,8 @@ export interface NetlinkRequest {
   readonly type: number;
   readonly flags: number;
   readonly payload: Uint8Array;
+  /** Refusals that are as good as success, by name. */
+  readonly tolerated?: readonly string[];
 }
 
 export interface NetlinkMessage {

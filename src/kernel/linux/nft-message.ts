@@ -4,6 +4,7 @@ import {
   attribute,
   concat,
   decodeAttributes,
+  hostUint32,
   messageFlag,
   type NetlinkMessage,
   type NetlinkRequest,
@@ -213,6 +214,7 @@ function newMap(table: string, map: AnonymousMap, subject: string): readonly Net
       target,
       attribute(10, networkUint32(map.id)),
       nested(9, attribute(1, networkUint32(map.elements.length))),
+      ...(map.to === 'chain' ? [attribute(13, hostNumbersAsKeys)] : []),
     ]),
     request(message.newSetElement, messageFlag.create, `map of ${subject}`, [
       ...identity,
@@ -224,6 +226,9 @@ function newMap(table: string, map: AnonymousMap, subject: string): readonly Net
     ]),
   ];
 }
+
+/** What the nft program puts into NFTA_SET_USERDATA for itself: NFTNL_UDATA_SET_KEYBYTEORDER is BYTEORDER_HOST_ENDIAN. */
+const hostNumbersAsKeys = concat(Uint8Array.of(0, 4), hostUint32(1));
 
 /** NFTA_SET_ELEM_DATA or NFTA_SET_ELEM_OBJREF */
 function elementValue(map: AnonymousMap, value: string): Uint8Array {

@@ -1,0 +1,153 @@
+import { type Decoded, decoded, readUint16, refused } from '../../net/bytes.js';
+import { endpoint, familyOf, type Ip, ipFromBytes } from '../../net/ip.js';
+import {
+  type Attributes,
+  attribute,
+  concat,
+  decodeAttributes,
+  hostUint32,
+  messageFlag,
+  type NetlinkMessage,
+  type NetlinkRequest,
+  nested,
+  networkUint16,
+} from './netlink-message.js';
+
+// Connection tracking over nfnetlink (linux/netfilter/nfnetlink_conntrack.h). Numbers are in network byte order but for the filter's.
+
+interface Endpoint {
+  readonly ip: Ip;
+  readonly port: number;
+}
+
+/** A TCP connection whose destination was replaced, as connection tracking knows it. */
+export interface Flow {
+  readonly client: Endpoint;
+  readonly service: Endpoint;
+  readonly backend: Endpoint;
+  /** Where the backend sends its answers: the client, or this host where it is the connection's source. */
+  readonly answersTo: Endpoint;
+  /** `open`: established, or closed by one side only. */
+  readonly phase: 'opening' | 'open' | 'over';
+  /** What the kernel knows this entry by, and no later one: attributes. */
+  readonly identity: Uint8Array;
+}
+
+const subsystem = 1;
+const message = { new: 0, get: 1, delete: 2 } as const;
+const protocolFamily = { 4: 2, 6: 10 } as const;
+const protocolTcp = 6;
+/** CTA_* */
+const cta = { original: 1, reply: 2, protocolInfo: 4, id: 12, zone: 18, filter: 25 } as const;
+/** CTA_IP_* of the address family */
+const ctaIp = { 4: { source: 1, destination: 2 }, 6: { source: 3, destination: 4 } } as const;
+/** CTA_PROTO_* */
+const ctaProtocol = { number: 1, sourcePort: 2, destinationPort: 3 } as const;
+/**
+ * CTA_FILTER_F_CTA_PROTO_NUM and _PROTO_DST_PORT (net/netfilter/nf_conntrack_netlink.c). Not the address: kernels list what has
+ * another IPv6 address than the wanted (ctnetlink_filter_match_tuple, as of Linux 6.18).
+ */
+const filterFlags = (1 << 3) | (1 << 5);
+
+/** TCP_CONNTRACK_*: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT, CLOSE, SYN_SENT2. */
+const phases: readonly Flow['phase'][] = [
+  ...(['over', 'opening', 'opening', 'open', 'open', 'open'] as const),
+  ...(['over', 'over', 'over', 'opening'] as const),
+];
+
+/**
+ * Lists the entries of a service, and others of its address family: with the same port and another address, or, before Linux 5.8,
+ * which knows no such filter, all.
+ */
+export function encodeListFlows({ ip, port }: Endpoint): readonly NetlinkRequest[] {
+  const tuple = nested(
+    cta.original,
+    nested(
+      2,
+      attribute(ctaProtocol.number, Uint8Array.of(protocolTcp)),
+      attribute(ctaProtocol.destinationPort, networkUint16(port)),
+    ),
+  );
+  const filter = nested(cta.filter, attribute(1, hostUint32(filterFlags)));
+  return [request(message.get, messageFlag.dump, endpoint(ip, port), familyOf(ip), tuple, filter)];
+}
+
+/** Deletes these entries; those that are gone already are no error. */
+export function encodeDeleteFlows(flows: readonly Flow[]): readonly NetlinkRequest[] {
+  return flows.map(({ client, identity }, index) => ({
+    ...request(
+      message.delete,
+      index === flows.length - 1 ? messageFlag.ack : 0,
+      `from ${endpoint(client.ip, client.port)}`,
+      familyOf(client.ip),
+      identity,
+    ),
+    tolerated: ['ENOENT'],
+  }));
+}
+
+export function decodeFlow(listed: NetlinkMessage): Decoded<Flow, 'attribute-length' | 'not-a-flow'> {
+  if (listed.type !== ((subsystem << 8) | message.new)) return refused('not-a-flow');
+  const attributes = decodeAttributes(listed.payload.subarray(4));
+  if (!attributes.ok) return attributes;
+  const original = decodeTuple(attributes.value.get(cta.original));
+  const reply = decodeTuple(attributes.value.get(cta.reply));
+  const state = nestedAttribute(nestedAttributes(attributes.value.get(cta.protocolInfo)), 1)?.get(1)?.[0];
+  if (original === undefined || reply === undefined || state === undefined) return refused('not-a-flow');
+  return decoded({
+    client: original.source,
+    service: original.destination,
+    backend: reply.source,
+    answersTo: reply.destination,
+    phase: phases[state] ?? 'over',
+    identity: identity(attributes.value),
+  });
+}
+
+/** The original tuple, the zone, and the entry's own number: a later entry with the same tuple has another. */
+function identity(attributes: Attributes): Uint8Array {
+  const parts = [cta.original, cta.id, cta.zone].flatMap((type) => {
+    const payload = attributes.get(type);
+    if (payload === undefined) return [];
+    return [type === cta.original ? nested(type, payload) : attribute(type, payload)];
+  });
+  return concat(...parts);
+}
+
+function decodeTuple(payload: Uint8Array | undefined): { source: Endpoint; destination: Endpoint } | undefined {
+  const tuple = nestedAttributes(payload);
+  const addresses = nestedAttribute(tuple, 1);
+  const protocol = nestedAttribute(tuple, 2);
+  if (addresses === undefined || protocol?.get(ctaProtocol.number)?.[0] !== protocolTcp) return undefined;
+  const types = addresses.has(ctaIp[4].source) ? ctaIp[4] : ctaIp[6];
+  const source = decodeEndpoint(addresses.get(types.source), protocol.get(ctaProtocol.sourcePort));
+  const destination = decodeEndpoint(addresses.get(types.destination), protocol.get(ctaProtocol.destinationPort));
+  return source === undefined || destination === undefined ? undefined : { source, destination };
+}
+
+function decodeEndpoint(address: Uint8Array | undefined, port: Uint8Array | undefined): Endpoint | undefined {
+  const ip = address === undefined ? undefined : ipFromBytes(address);
+  return ip === undefined || port?.length !== 2 ? undefined : { ip, port: readUint16(port, 0) };
+}
+
+function nestedAttribute(attributes: Attributes | undefined, type: number): Attributes | undefined {
+  return nestedAttributes(attributes?.get(type));
+}
+
+function nestedAttributes(payload: Uint8Array | undefined): Attributes | undefined {
+  if (payload === undefined) return undefined;
+  const attributes = decodeAttributes(payload);
+  return attributes.ok ? attributes.value : undefined;
+}
+
+/** struct nfgenmsg (family, version, resource) and attributes. */
+function request(
+  type: number,
+  flags: number,
+  subject: string,
+  family: 4 | 6,
+  ...attributes: readonly Uint8Array[]
+): NetlinkRequest {
+  const payload = concat(Uint8Array.of(protocolFamily[family], 0, 0, 0), ...attributes);
+  return { subject, type: (subsystem << 8) | type, flags, payload };
+}
