@@ -59,6 +59,9 @@ const pure = [
   'lease/machine.ts',
   'lease/attempt.ts',
   'lease/record.ts',
+  'nft/balancing.ts',
+  'nft/redirects.ts',
+  'nft/table.ts',
   'nodes/node.ts',
   'proxy/health.ts',
   'proxy/pool.ts',
@@ -84,7 +87,7 @@ test('decisions are made where no socket, no timer and no log is', () => {
 });
 
 test('features meet in the composition root, through the words of vip/', () => {
-  const features = ['arp', 'lease', 'nodes', 'proxy', 'vip'];
+  const features = ['arp', 'lease', 'nft', 'nodes', 'proxy', 'vip'];
   const words = ['vip/leadership.ts', 'vip/election.ts', 'vip/data-path.ts', 'vip/status.ts'];
   for (const feature of features) {
     // Announcing is the VIP's own voice.

@@ -77,6 +77,11 @@ function hooked(
   return { name, hook: { type, at, priority }, rules };
 }
 
+/** The backends that get new connections. */
+export function takers(service: BalancedService): readonly BalancedBackend[] {
+  return reachable(service).filter(({ draining }) => !draining);
+}
+
 /** NAT does not cross address families. Of several backends at one address the first one counts. */
 function reachable({ ip, backends }: BalancedService): readonly BalancedBackend[] {
   return backends.filter(
@@ -87,7 +92,7 @@ function reachable({ ip, backends }: BalancedService): readonly BalancedBackend[
 }
 
 function serviceChains(service: BalancedService, turn: number): readonly Chain[] {
-  const active = service.backends.filter(({ draining }) => !draining);
+  const active = takers(service);
   if (active.length === 0) return [];
   const start = turn % active.length;
   const order = [...active.slice(start), ...active.slice(0, start)];
@@ -122,7 +127,7 @@ function backendChain(service: BalancedService, backend: BalancedBackend): Chain
  * to be reset, not to be given to a backend that knows nothing of it.
  */
 function distribute(service: BalancedService): readonly Rule[] {
-  if (service.backends.every(({ draining }) => draining)) return [];
+  if (takers(service).length === 0) return [];
   const { ip, port } = service;
   return [
     {
