@@ -211,26 +211,33 @@ export interface NftBalancing {
   stats(): Promise<readonly BalancedBackendStats[]>;
 }
 
-/** How many connections through VIP:port connection tracking knows, by backend. */
-export interface BackendFlows {
-  readonly ip: Ip;
-  readonly port: number;
-  readonly open: number;
+/** A TCP connection through VIP:port to a backend, of IPVS and nftables alike, as connection tracking knows it. */
+export interface Flow {
+  readonly client: { readonly ip: Ip; readonly port: number };
+  readonly service: { readonly ip: Ip; readonly port: number };
+  readonly backend: { readonly ip: Ip; readonly port: number };
+  /** Where the backend sends its answers: the client, or this host where it is the connection's source. */
+  readonly answersTo: { readonly ip: Ip; readonly port: number };
+  /** `open`: established, or closed by one side only. */
+  readonly phase: 'opening' | 'open' | 'over';
+  /** What the kernel knows this connection by, and no later one. */
+  readonly identity: Uint8Array;
 }
 
-/** Connections through VIP:port to backends, of IPVS and nftables alike, as connection tracking knows them. */
+/** Connections as connection tracking knows them. */
 export interface Flows {
-  /** Open connections: established or half-closed, on either side. */
-  open(service: { readonly ip: Ip; readonly port: number }): Promise<readonly BackendFlows[]>;
-  /**
-   * Forgets the connections through the service to one backend, or to all. Those that were not established yet find another
-   * backend with their next segment. With `which: 'all'` the others are reset, on both sides, and the promise is their number: an
-   * end that is reachable and answers gets a valid reset at once, idle or not; one that does not, with the next segment that it
-   * sends. To be called when new connections no longer go there.
-   */
-  reset(
+  /** The connections through a service to one backend, or to all. */
+  find(
     service: { readonly ip: Ip; readonly port: number },
-    backend: { readonly ip: Ip; readonly port: number } | undefined,
-    which: 'all' | 'opening',
-  ): Promise<number>;
+    backend?: { readonly ip: Ip; readonly port: number },
+  ): Promise<readonly Flow[]>;
+  /**
+   * Forgets these connections. Those that were not established yet find another backend with their next segment. With `which:
+   * 'all'` the open ones are reset, on both sides, and the promise is their number: an end that is reachable and answers gets a
+   * valid reset at once, idle or not; one that does not, with the next segment that it sends. With `opening` they stay.
+   *
+   * Only when new connections no longer go to the backend. nftables: leave the backend out, find, reset. IPVS: weight 0, find,
+   * remove the destination (which forgets its connections itself, so that they cannot be found any more), reset.
+   */
+  reset(flows: readonly Flow[], which: 'all' | 'opening'): Promise<number>;
 }

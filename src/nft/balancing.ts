@@ -15,8 +15,8 @@ import {
 
 /**
  * The table that balances. The path of a connection: `prerouting` (other hosts, this host's containers) or `output` (this host's
- * own processes) sends the first segment to the service's chain, that to the next backend's, where it is counted and gets its new
- * destination; connection tracking does the same to all that follows. `postrouting` makes this host its source, so that the answers
+ * own processes) sends the first segment to the service's chain, where it is counted and gets the next backend for a destination;
+ * connection tracking does the same to all that follows. `postrouting` makes this host its source, so that the answers
  * come back this way wherever the client is. Whatever arrives at VIP:port itself has no backend: it is reset.
  * @param turn a number that grows with every table: the round begins at another backend each time, however often tables change
  */
@@ -25,7 +25,7 @@ export function balancingTable(services: readonly BalancedService[], turn: numbe
   return {
     counters: used.flatMap((service) => service.backends.flatMap((b) => Object.values(counterNames(service, b)))),
     chains: [
-      ...used.flatMap((service) => serviceChains(service, turn)),
+      ...used.flatMap((service) => serviceChain(service, turn)),
       hooked('prerouting', 'nat', beforeDestinationNat, used.flatMap(distribute)),
       hooked('output', 'nat', beforeDestinationNat, used.flatMap(distribute)),
       hooked('postrouting', 'nat', beforeSourceNat, used.map(masquerade)),
@@ -91,35 +91,32 @@ function reachable({ ip, backends }: BalancedService): readonly BalancedBackend[
   );
 }
 
-function serviceChains(service: BalancedService, turn: number): readonly Chain[] {
-  const active = takers(service);
-  if (active.length === 0) return [];
-  const start = turn % active.length;
-  const order = [...active.slice(start), ...active.slice(0, start)];
-  const chains = order.map((backend) => backendChainName(service, backend));
+/**
+ * The first rule takes every third connection, the next every second of the others, the last what is left: exactly in turns.
+ * Not by a map from numbers to backends: while a transaction replaces it, a packet may find the old map's elements gone.
+ */
+function serviceChain(service: BalancedService, turn: number): readonly Chain[] {
+  const backends = takers(service);
+  if (backends.length === 0) return [];
+  const start = turn % backends.length;
+  const order = [...backends.slice(start), ...backends.slice(0, start)];
   return [
-    ...active.map((backend) => backendChain(service, backend)),
     {
       name: serviceChainName(service),
-      rules: [{ subject: `distribute ${name(service)}`, statements: [{ kind: 'round-robin', chains }] }],
+      rules: order.map((backend, index) => ({
+        subject: `backend ${name(backend)} of ${name(service)}`,
+        statements: [
+          ...everyOf(order.length - index),
+          { kind: 'count', counter: counterNames(service, backend).connections },
+          { kind: 'dnat', family: familyOf(backend.ip), ip: backend.ip, port: backend.port },
+        ],
+      })),
     },
   ];
 }
 
-function backendChain(service: BalancedService, backend: BalancedBackend): Chain {
-  const { ip, port } = backend;
-  return {
-    name: backendChainName(service, backend),
-    rules: [
-      {
-        subject: `backend ${name(backend)} of ${name(service)}`,
-        statements: [
-          { kind: 'count', counter: counterNames(service, backend).connections },
-          { kind: 'dnat', family: familyOf(ip), ip, port },
-        ],
-      },
-    ],
-  };
+function everyOf(of: number): readonly Statement[] {
+  return of === 1 ? [] : [{ kind: 'every', of }];
 }
 
 /**
@@ -176,7 +173,7 @@ function countBytes(service: BalancedService): readonly Rule[] {
     statements: [
       { kind: 'direction', is },
       { kind: 'originally-to', ip, port },
-      { kind: 'count-by', end, counters },
+      { kind: 'count-by', end, family: familyOf(ip), counters },
     ],
   });
   const counters = (which: 'fromClient' | 'toClient') =>
@@ -195,10 +192,6 @@ function counterNames(service: Endpoint, backend: Endpoint) {
 
 function serviceChainName(service: Endpoint): string {
   return `service-${nameOf(service)}`;
-}
-
-function backendChainName(service: Endpoint, backend: Endpoint): string {
-  return `backend-${nameOf(service)}-${nameOf(backend)}`;
 }
 
 function name({ ip, port }: Endpoint): string {

@@ -1,4 +1,4 @@
-import type { Ip } from '../net/ip.js';
+import type { Family, Ip } from '../net/ip.js';
 
 // An nftables table as data: what it holds, not how it gets there. Only what vipd's own tables need of nftables.
 
@@ -43,16 +43,22 @@ export type Statement =
   /** `iif != lo`, `oif != lo`. */
   | { readonly kind: 'not-loopback'; readonly interface: 'in' | 'out' }
   /** NAT without an address leaves the destination as it is and replaces the port. */
-  | { readonly kind: 'dnat'; readonly family: 4 | 6; readonly ip?: Ip; readonly port: number }
+  | { readonly kind: 'dnat'; readonly family: Family; readonly ip?: Ip; readonly port: number }
   | { readonly kind: 'masquerade' }
   | { readonly kind: 'reset' }
   | { readonly kind: 'notrack' }
   | { readonly kind: 'count'; readonly counter: string }
   /** Counts in the counter of the packet's destination or source; not at all when it is none of these. */
-  | { readonly kind: 'count-by'; readonly end: 'to' | 'from'; readonly counters: readonly EndpointCounter[] }
+  | {
+      readonly kind: 'count-by';
+      readonly end: 'to' | 'from';
+      readonly family: Family;
+      /** Of this address family. */
+      readonly counters: readonly EndpointCounter[];
+    }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
-  /** `numgen inc mod N vmap { 0 : goto A, 1 : goto B, … }`: each connection to the next chain. */
-  | { readonly kind: 'round-robin'; readonly chains: readonly string[] };
+  /** `numgen inc mod OF 0`: the first time that a packet comes here, and then every time that many packets later. */
+  | { readonly kind: 'every'; readonly of: number };
 
 export interface EndpointCounter extends Endpoint {
   readonly counter: string;

@@ -5,6 +5,7 @@ import { flowsContract } from './flows.js';
 flowsContract('in memory', async () => {
   const flows = createFakeFlows();
   const service = { ip: '192.0.2.100' as Ip, port: 6443 };
+  const client = { ip: '192.0.2.9' as Ip, port: 1 };
   return {
     flows,
     service,
@@ -13,7 +14,8 @@ flowsContract('in memory', async () => {
       { ip: '192.0.2.3' as Ip, port: 6443 },
     ],
     async connect(backend, count, phase) {
-      flows.present.push(...Array.from({ length: count }, () => ({ service, backend, phase })));
+      const flow = { service, backend, phase, answersTo: client, identity: new Uint8Array() };
+      flows.present.push(...Array.from({ length: count }, (_, i) => ({ ...flow, client: { ...client, port: i + 1 } })));
     },
     resets: async (backend) => flows.wereReset.filter((flow) => flow.backend.ip === backend.ip).length,
     async [Symbol.asyncDispose]() {},

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import type { Flows } from '../../src/kernel/ports.js';
-import type { Ip } from '../../src/net/ip.js';
+import type { Flow, Flows } from '../../src/kernel/ports.js';
 
-interface Endpoint {
-  readonly ip: Ip;
-  readonly port: number;
-}
+type Endpoint = Flow['service'];
 
 export interface FlowsHost extends AsyncDisposable {
   readonly flows: Flows;
@@ -27,34 +23,42 @@ export function flowsContract(name: string, createHost: () => Promise<FlowsHost>
     });
     afterEach(() => host[Symbol.asyncDispose]());
 
-    const open = async () => (await host.flows.open(host.service)).map((f) => `${f.ip}:${f.open}`).sort();
+    const phases = async (backend?: Endpoint) =>
+      (await host.flows.find(host.service, backend)).map(({ phase }) => phase).join(' ');
 
-    test('open connections are counted by backend and reset for one of them, or all', async () => {
+    test('connections are found by service and backend, and reset for one backend or all', async () => {
       const { flows, service, backends } = host;
       const [first, second] = backends;
-      assert.deepEqual(await open(), []);
+      assert.deepEqual(await flows.find(service), []);
       await host.connect(first, 3, 'open');
       await host.connect(second, 2, 'open');
-      assert.deepEqual(await open(), [`${first.ip}:3`, `${second.ip}:2`]);
-      assert.deepEqual(await flows.open({ ...service, port: service.port + 1 }), []);
-      assert.equal(await flows.reset(service, second, 'all'), 2);
+      assert.equal(await phases(first), 'open open open');
+      assert.equal(await phases(second), 'open open');
+      assert.equal(await phases(), 'open open open open open');
+      assert.deepEqual(await flows.find({ ...service, port: service.port + 1 }), []);
+      const found = await flows.find(service, second);
+      assert.deepEqual(
+        found.map((flow) => [flow.service, flow.backend]),
+        Array(2).fill([service, second]),
+      );
+      assert.equal(await flows.reset(found, 'all'), 2);
       assert.equal(await host.resets(second, 2), 2);
       assert.equal(await host.resets(first, 0), 0);
-      assert.deepEqual(await open(), [`${first.ip}:3`]);
-      assert.equal(await flows.reset(service, second, 'all'), 0);
-      assert.equal(await flows.reset(service, undefined, 'all'), 3);
+      assert.equal(await phases(second), '');
+      assert.equal(await flows.reset([], 'all'), 0);
+      assert.equal(await flows.reset(await flows.find(service), 'all'), 3);
       assert.equal(await host.resets(first, 3), 3);
-      assert.deepEqual(await open(), []);
+      assert.equal(await phases(), '');
     });
 
-    test('those that are not established are no open connections: only they are forgotten when asked so', async () => {
+    test('those that are not established yet can be forgotten alone', async () => {
       const { flows, service, backends } = host;
       const [first, second] = backends;
       await host.connect(first, 2, 'open');
       await host.connect(second, 1, 'opening');
-      assert.deepEqual(await open(), [`${first.ip}:2`]);
-      assert.equal(await flows.reset(service, undefined, 'opening'), 0);
-      assert.deepEqual(await open(), [`${first.ip}:2`]);
+      assert.equal(await phases(second), 'opening');
+      assert.equal(await flows.reset(await flows.find(service), 'opening'), 0);
+      assert.equal(await phases(first), 'open open');
       assert.equal(await host.resets(first, 0), 0);
     });
   });

@@ -51,7 +51,7 @@ inOwnNamespace(import.meta.filename, () => {
     flowsContract('conntrack', async () => {
       const service = { ip: vip[6], port };
       const clients = new Map<string, { readonly peer: Peer; readonly count: number }>();
-      await flows.reset(service, undefined, 'all');
+      await flows.reset(await flows.find(service), 'all');
       return {
         flows,
         service,

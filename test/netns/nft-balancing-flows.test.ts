@@ -44,8 +44,8 @@ inOwnNamespace(import.meta.filename, () => {
             const { peer, names } = await lan.hold(where, vip[family], 6);
             await balancing.set(servicesOf(backendNames.filter((name) => name !== gone)));
             const began = clock.now();
-            const service = { ip: vip[family], port };
-            assert.equal(await flows.reset(service, { ip: addressOf(gone, family), port }, 'all'), 2);
+            const found = await flows.find({ ip: vip[family], port }, { ip: addressOf(gone, family), port });
+            assert.equal(await flows.reset(found, 'all'), 2);
             const what = `${where}, IPv${family}`;
             const ends = await within(1000, `the clients’ ends are reset: ${what}`, peer.take(2));
             assert.deepEqual(ends, Array(2).fill({ ended: 'ECONNRESET', backend: gone }));
@@ -68,7 +68,7 @@ inOwnNamespace(import.meta.filename, () => {
       for (const family of families) {
         await balancing.set(servicesOf(['cp3']));
         const { peer } = await lan.hold('neighbour', vip[family], 2);
-        await forgetOnly.reset({ ip: vip[family], port }, undefined, 'all');
+        await forgetOnly.reset(await flows.find({ ip: vip[family], port }), 'all');
         peer.child.stdin.write('say\n');
         const ends = await within(1000, 'the clients are reset', peer.take(2));
         assert.deepEqual(ends, Array(2).fill({ ended: 'ECONNRESET', backend: 'cp3' }));
@@ -83,7 +83,8 @@ inOwnNamespace(import.meta.filename, () => {
         lan.hosts.cp3.run('ip', 'link', 'set', 'eth0', 'down');
         await balancing.set(servicesOf(['cp2']));
         const began = clock.now();
-        assert.equal(await flows.reset({ ip: vip[family], port }, { ip: addressOf('cp3', family), port }, 'all'), 500);
+        const found = await flows.find({ ip: vip[family], port }, { ip: addressOf('cp3', family), port });
+        assert.equal(await flows.reset(found, 'all'), 500);
         const ends = await within(1000, 'the clients are reset', peer.take(500));
         console.log(`  IPv${family}: 500 connections in ${(clock.now() - began).toFixed(0)} ms`);
         assert.deepEqual(ends, Array(500).fill({ ended: 'ECONNRESET', backend: 'cp3' }));
@@ -103,7 +104,7 @@ inOwnNamespace(import.meta.filename, () => {
       const peer = lan.start('remote', 'count', vip[4], port, 1);
       await until(() => run('nft', 'list', 'counters').includes('packets 1 '), { what: 'the client’s first segment' });
       await balancing.set([service]);
-      assert.equal(await flows.reset(service, hole, 'opening'), 0);
+      assert.equal(await flows.reset(await flows.find(service, hole), 'opening'), 0);
       assert.deepEqual(((await within(2000, 'the client’s repetition', peer.next())) as Tally).greetings, { cp3: 1 });
       await peer.stop();
     });

@@ -114,7 +114,7 @@ inOwnNamespace(import.meta.filename, () => {
         const { greetings, failures } = (await stream.next()) as Tally;
         assert.deepEqual(failures, {});
         console.log(`  ${changes} changes, ${JSON.stringify(greetings)}`);
-        for (const name of backendNames) assert.ok((greetings[name] ?? 0) > 30, JSON.stringify(greetings));
+        for (const name of backendNames) assert.ok((greetings[name] ?? 0) > 0, JSON.stringify(greetings));
       }
     });
 

@@ -1,5 +1,6 @@
 import { type Decoded, decoded, readUint16, refused } from '../../net/bytes.js';
-import { endpoint, familyOf, type Ip, ipFromBytes } from '../../net/ip.js';
+import { endpoint, familyOf, ipFromBytes } from '../../net/ip.js';
+import type { Flow } from '../ports.js';
 import {
   type Attributes,
   attribute,
@@ -15,23 +16,7 @@ import {
 
 // Connection tracking over nfnetlink (linux/netfilter/nfnetlink_conntrack.h). Numbers are in network byte order but for the filter's.
 
-interface Endpoint {
-  readonly ip: Ip;
-  readonly port: number;
-}
-
-/** A TCP connection whose destination was replaced, as connection tracking knows it. */
-export interface Flow {
-  readonly client: Endpoint;
-  readonly service: Endpoint;
-  readonly backend: Endpoint;
-  /** Where the backend sends its answers: the client, or this host where it is the connection's source. */
-  readonly answersTo: Endpoint;
-  /** `open`: established, or closed by one side only. */
-  readonly phase: 'opening' | 'open' | 'over';
-  /** What the kernel knows this entry by, and no later one: attributes. */
-  readonly identity: Uint8Array;
-}
+type Endpoint = Flow['service'];
 
 const subsystem = 1;
 const message = { new: 0, get: 1, delete: 2 } as const;

@@ -4,13 +4,13 @@ import { encodeTcpAcknowledgement } from '../../net/tcp.js';
 import type { Clock } from '../../time/clock.js';
 import { millis, plus } from '../../time/instant.js';
 import { KernelError } from '../errors.js';
-import type { BackendFlows, Flows } from '../ports.js';
+import type { Flow, Flows } from '../ports.js';
 import { type Addon, orKernelError } from './addon.js';
-import { decodeFlow, encodeDeleteFlows, encodeListFlows, type Flow } from './conntrack-message.js';
+import { decodeFlow, encodeDeleteFlows, encodeListFlows } from './conntrack-message.js';
 import { openNetlinkExchange } from './netlink-exchange.js';
 import { netlinkProtocol } from './netlink-socket.js';
 
-type Service = Parameters<Flows['open']>[0];
+type Endpoint = Flow['service'];
 
 /** How often a list is asked for again that changed while the kernel listed it. */
 const listAttempts = 5;
@@ -18,7 +18,7 @@ const listAttempts = 5;
 const deletedAtOnce = 100;
 /**
  * When both ends are addressed again, from the first time on. A Linux socket answers segments that do not fit once in 500 ms
- * (tcp_invalid_ratelimit); IPVS spends the first answer on finding that the backend is gone (expire_nodest_conn).
+ * (tcp_invalid_ratelimit); before Linux 5.9 IPVS spends the first answer on finding that the backend is gone (expire_nodest_conn).
  * Timestamps only the last time: Linux 6.14 drops one that is old without an answer, FreeBSD a segment without any.
  */
 const repetitions = [
@@ -38,7 +38,7 @@ const repetitions = [
  * An end behind a firewall that drops what does not fit (conntrack's INVALID) does not answer; it is reset when it sends.
  */
 export function createFlows(addon: Pick<Addon, 'rawSend'>, clock: Clock): Flows {
-  async function list(service: Service, attempts = listAttempts): Promise<readonly Flow[]> {
+  async function list(service: Endpoint, attempts = listAttempts): Promise<readonly Flow[]> {
     try {
       using exchange = openNetlinkExchange(netlinkProtocol.netfilter, clock);
       const listed = await exchange.ask('list connections', encodeListFlows(service));
@@ -65,43 +65,41 @@ export function createFlows(addon: Pick<Addon, 'rawSend'>, clock: Clock): Flows 
   }
 
   /** Leaves out clients that have a new connection from the same port by now. */
-  async function provokeAgain(service: Service, flows: readonly Flow[], withTimestamp: boolean): Promise<void> {
-    const present = new Set((await list(service)).map(({ client }) => endpoint(client.ip, client.port)));
+  async function provokeAgain(flows: readonly Flow[], withTimestamp: boolean): Promise<void> {
+    const services = new Map(flows.map(({ service }) => [endpoint(service.ip, service.port), service]));
+    const present = new Set<string>();
+    for (const service of services.values()) for (const flow of await list(service)) present.add(nameOf(flow));
     provoke(
-      flows.filter(({ client }) => !present.has(endpoint(client.ip, client.port))),
+      flows.filter((flow) => !present.has(nameOf(flow))),
       withTimestamp,
     );
   }
 
   return {
-    async open(service) {
-      const counts = new Map<string, BackendFlows>();
-      for (const { backend, phase } of await list(service)) {
-        if (phase !== 'open') continue;
-        const key = endpoint(backend.ip, backend.port);
-        counts.set(key, { ...backend, open: (counts.get(key)?.open ?? 0) + 1 });
-      }
-      return [...counts.values()];
+    async find(service, backend) {
+      const flows = await list(service);
+      return backend === undefined ? flows : flows.filter((flow) => isAt(flow.backend, backend));
     },
-    async reset(service, backend, which) {
-      const flows = (await list(service)).filter(
-        (flow) => (backend === undefined || isAt(flow.backend, backend)) && (which === 'all' || flow.phase !== 'open'),
-      );
-      if (flows.length === 0) return 0;
-      await forget(flows);
-      const open = flows.filter(({ phase }) => phase === 'open');
+    async reset(flows, which) {
+      const concerned = which === 'all' ? flows : flows.filter(({ phase }) => phase !== 'open');
+      if (concerned.length > 0) await forget(concerned);
+      const open = concerned.filter(({ phase }) => phase === 'open');
       if (open.length === 0) return 0;
       provoke(open, false);
       for (const { after, withTimestamp } of repetitions) {
         // What could go wrong went wrong the first time.
-        clock.at(plus(clock.now(), after), () => void provokeAgain(service, open, withTimestamp).catch(() => {}));
+        clock.at(plus(clock.now(), after), () => void provokeAgain(open, withTimestamp).catch(() => {}));
       }
       return open.length;
     },
   };
 }
 
-function isAt(a: Service, b: Service): boolean {
+function nameOf({ client, service }: Flow): string {
+  return `${endpoint(client.ip, client.port)} ${endpoint(service.ip, service.port)}`;
+}
+
+function isAt(a: Endpoint, b: Endpoint): boolean {
   return a.ip === b.ip && a.port === b.port;
 }
 

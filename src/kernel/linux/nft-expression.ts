@@ -1,11 +1,11 @@
-import { familyOf, type Ip, ipBytes } from '../../net/ip.js';
-import type { Statement } from '../../nft/table.js';
+import { type Family, familyOf, ipBytes } from '../../net/ip.js';
+import type { EndpointCounter, Statement } from '../../nft/table.js';
 import { attribute, concat, hostUint32, nested, networkUint16, networkUint32, text } from './netlink-message.js';
 
 // Statements as nf_tables expressions (linux/netfilter/nf_tables.h). Registers hold 4 bytes each, in network byte order unless
 // the kernel's own number is in the machine's.
 
-export const protocolFamily = { inet: 1, ipv4: 2, ipv6: 10 } as const;
+export const protocolFamily = { inet: 1, 4: 2, 6: 10 } as const;
 
 const register = 1;
 /** NFT_REG32_00 and what follows: 4 bytes each, from where NFT_REG_1 begins. */
@@ -13,7 +13,7 @@ const firstRegister32 = 8;
 /** NFT_META_* */
 const meta = { iif: 4, oif: 5, protocolFamily: 15, layer4Protocol: 16 } as const;
 /** NFT_CT_* */
-const ct = { direction: 1, status: 2, destinationPort: 12, destinationIpv4: 20, destinationIpv6: 22 } as const;
+const ct = { direction: 1, status: 2, destinationPort: 12, destination: { 4: 20, 6: 22 } } as const;
 /** NFT_PAYLOAD_* */
 const header = { network: 1, transport: 2 } as const;
 /** NFT_CMP_* */
@@ -24,37 +24,32 @@ const statusDnat = 1 << 5; // IPS_DST_NAT
 const loopbackIndex = 1;
 const addressTypeLocal = 2; // RTN_LOCAL
 
-/** A map that belongs to one rule and ends with it. It is sent before the rule, which knows it by its number. */
-export interface AnonymousMap {
+/** A map from keys to counters that belongs to one rule and ends with it. It is sent before the rule, which knows it by its number. */
+export interface CounterMap {
   /** Unique in the transaction. */
   readonly id: number;
   readonly keyType: number;
   readonly keyLength: number;
-  readonly to: 'chain' | 'counter';
-  readonly elements: readonly { readonly key: Uint8Array; readonly value: string }[];
+  readonly elements: readonly { readonly key: Uint8Array; readonly counter: string }[];
 }
 
-/** The kernel numbers the names of anonymous maps. */
-export const anonymousMapName = { chain: '__map%d', counter: '__objmap%d' } as const;
+/** The kernel numbers the names of such maps. */
+export const counterMapName = '__objmap%d';
 
 export interface Encoded {
   readonly expressions: readonly Uint8Array[];
-  readonly maps: readonly AnonymousMap[];
+  readonly maps: readonly CounterMap[];
 }
 
 /** @param nextMapId gives a number that no other map of the transaction has */
 export function encodeStatements(statements: readonly Statement[], nextMapId: () => number): Encoded {
   const expressions: Uint8Array[] = [];
-  const maps: AnonymousMap[] = [];
+  const maps: CounterMap[] = [];
   for (const statement of statements) {
-    if (statement.kind === 'round-robin') {
-      const map = roundRobinMap(statement.chains, nextMapId());
+    if (statement.kind === 'count-by') {
+      const map = counterMap(statement.family, statement.counters, nextMapId());
       maps.push(map);
-      expressions.push(...roundRobin(map));
-    } else if (statement.kind === 'count-by') {
-      const map = counterMap(statement.counters, nextMapId());
-      maps.push(map);
-      expressions.push(...countBy(statement.end, statement.counters[0]?.ip ?? ('' as Ip), map));
+      expressions.push(...countBy(statement.end, statement.family, map));
     } else {
       expressions.push(...encode(statement));
     }
@@ -62,23 +57,23 @@ export function encodeStatements(statements: readonly Statement[], nextMapId: ()
   return { expressions, maps };
 }
 
-function encode(statement: Exclude<Statement, { readonly kind: 'round-robin' | 'count-by' }>): readonly Uint8Array[] {
+function encode(statement: Exclude<Statement, { readonly kind: 'count-by' }>): readonly Uint8Array[] {
   switch (statement.kind) {
     case 'to':
     case 'from':
       return [
-        ...isFamily(statement.ip),
-        loadAddress(statement.kind, statement.ip, register),
+        ...isFamily(familyOf(statement.ip)),
+        loadAddress(statement.kind, familyOf(statement.ip), register),
         compare(ipBytes(statement.ip)),
         ...isTcp(),
         loadPort(statement.kind, register),
         compare(networkUint16(statement.port)),
       ];
     case 'originally-to': {
-      const ipv4 = familyOf(statement.ip) === 4;
+      const family = familyOf(statement.ip);
       return [
-        ...isFamily(statement.ip),
-        loadCt(ipv4 ? ct.destinationIpv4 : ct.destinationIpv6, 'original'),
+        ...isFamily(family),
+        loadCt(ct.destination[family], 'original'),
         compare(ipBytes(statement.ip)),
         ...isTcp(),
         loadCt(ct.destinationPort, 'original'),
@@ -115,6 +110,9 @@ function encode(statement: Exclude<Statement, { readonly kind: 'round-robin' | '
     case 'jump':
     case 'goto':
       return [immediate(verdictRegister, verdict(statement.kind, statement.chain))];
+    case 'every':
+      // NFT_NG_INCREMENTAL: 0, 1, … and again 0, in the machine's byte order
+      return [expression('numgen', ...numbers({ 1: register, 2: statement.of, 3: 0 })), compare(hostUint32(0))];
   }
 }
 
@@ -124,14 +122,14 @@ export const objectTypeCounter = 1;
 const verdictRegister = 0;
 
 /** NFTA_DATA_VERDICT with NFT_JUMP or NFT_GOTO */
-export function verdict(kind: 'jump' | 'goto', chain: string): Uint8Array {
+function verdict(kind: 'jump' | 'goto', chain: string): Uint8Array {
   return nested(2, attribute(1, networkUint32(kind === 'jump' ? -3 : -4)), attribute(2, text(chain)));
 }
 
 function dnat({ family, ip, port }: Extract<Statement, { readonly kind: 'dnat' }>): readonly Uint8Array[] {
   // NFT_NAT_DNAT, family, then NFTA_NAT_REG_ADDR_MIN and NFTA_NAT_REG_PROTO_MIN. An address may take four registers.
   const portRegister = ip === undefined ? register : register + 1;
-  const type = { 1: 1, 2: family === 4 ? protocolFamily.ipv4 : protocolFamily.ipv6 };
+  const type = { 1: 1, 2: protocolFamily[family] };
   return [
     ...(ip === undefined ? [] : [immediate(register, attribute(1, ipBytes(ip)))]),
     immediate(portRegister, attribute(1, networkUint16(port))),
@@ -142,65 +140,45 @@ function dnat({ family, ip, port }: Extract<Statement, { readonly kind: 'dnat' }
   ];
 }
 
-function roundRobinMap(chains: readonly string[], id: number): AnonymousMap {
-  const elements = chains.map((value, index) => ({ key: hostUint32(index), value }));
-  return { id, keyType: datatype.integer, keyLength: 4, to: 'chain', elements };
-}
-
-function roundRobin(map: AnonymousMap): readonly Uint8Array[] {
-  return [
-    expression('numgen', ...numbers({ 1: register, 2: map.elements.length, 3: 0 })), // NFT_NG_INCREMENTAL
-    expression(
-      'lookup',
-      attribute(1, text(anonymousMapName.chain)),
-      ...numbers({ 2: register, 3: verdictRegister, 4: map.id }),
-    ),
-  ];
-}
-
-/** All of one address family. */
-function counterMap(
-  counters: readonly { readonly ip: Ip; readonly port: number; readonly counter: string }[],
-  id: number,
-): AnonymousMap {
+function counterMap(family: Family, counters: readonly EndpointCounter[], id: number): CounterMap {
   const elements = counters.map(({ ip, port, counter }) => ({
+    // Every part of a key fills up words of four bytes.
     key: concat(ipBytes(ip), networkUint16(port), Uint8Array.of(0, 0)),
-    value: counter,
+    counter,
   }));
-  const keyLength = elements[0]?.key.length ?? 0;
-  const keyType = ((keyLength === 8 ? datatype.ipv4 : datatype.ipv6) << datatype.bits) | datatype.port;
-  return { id, keyType, keyLength, to: 'counter', elements };
+  const keyType = (datatype[family] << datatype.bits) | datatype.port;
+  return { id, keyType, keyLength: addressLength[family] + 4, elements };
 }
 
+const addressLength = { 4: 4, 6: 16 } as const;
 /** nft's numbers for the types of keys, by which it prints maps; a concatenation has 6 bits for each. */
-const datatype = { integer: 4, ipv4: 7, ipv6: 8, port: 13, bits: 6 } as const;
+const datatype = { 4: 7, 6: 8, port: 13, bits: 6 } as const;
 
-function countBy(end: 'to' | 'from', ip: Ip, map: AnonymousMap): readonly Uint8Array[] {
+function countBy(end: 'to' | 'from', family: Family, map: CounterMap): readonly Uint8Array[] {
   return [
-    ...isFamily(ip),
+    ...isFamily(family),
     ...isTcp(),
-    loadAddress(end, ip, firstRegister32),
-    loadPort(end, firstRegister32 + ipBytes(ip).length / 4),
+    loadAddress(end, family, firstRegister32),
+    loadPort(end, firstRegister32 + addressLength[family] / 4),
     expression(
       'objref',
       ...numbers({ 3: firstRegister32 }),
-      attribute(4, text(anonymousMapName.counter)),
+      attribute(4, text(counterMapName)),
       ...numbers({ 5: map.id }),
     ),
   ];
 }
 
-function isFamily(ip: Ip): readonly Uint8Array[] {
-  const family = familyOf(ip) === 4 ? protocolFamily.ipv4 : protocolFamily.ipv6;
-  return [loadMeta(meta.protocolFamily), compare(Uint8Array.of(family))];
+function isFamily(family: Family): readonly Uint8Array[] {
+  return [loadMeta(meta.protocolFamily), compare(Uint8Array.of(protocolFamily[family]))];
 }
 
 function isTcp(): readonly Uint8Array[] {
   return [loadMeta(meta.layer4Protocol), compare(Uint8Array.of(protocolTcp))];
 }
 
-function loadAddress(end: 'to' | 'from', ip: Ip, into: number): Uint8Array {
-  if (familyOf(ip) === 4) return load(header.network, end === 'to' ? 16 : 12, 4, into);
+function loadAddress(end: 'to' | 'from', family: Family, into: number): Uint8Array {
+  if (family === 4) return load(header.network, end === 'to' ? 16 : 12, 4, into);
   return load(header.network, end === 'to' ? 24 : 8, 16, into);
 }
 

@@ -4,7 +4,6 @@ import {
   attribute,
   concat,
   decodeAttributes,
-  hostUint32,
   messageFlag,
   type NetlinkMessage,
   type NetlinkRequest,
@@ -14,12 +13,11 @@ import {
   text,
 } from './netlink-message.js';
 import {
-  type AnonymousMap,
-  anonymousMapName,
+  type CounterMap,
+  counterMapName,
   encodeStatements,
   objectTypeCounter,
   protocolFamily,
-  verdict,
 } from './nft-expression.js';
 
 // nf_tables over nfnetlink (linux/netfilter/nfnetlink.h, nf_tables.h): tables as bytes. Numbers are in network byte order.
@@ -41,6 +39,9 @@ const message = {
 } as const;
 /** NF_INET_* */
 const hooks = { prerouting: 0, input: 1, output: 3, postrouting: 4 } as const;
+
+/** NFT_SET_ANONYMOUS, NFT_SET_CONSTANT, NFT_SET_OBJECT */
+const counterMapFlags = 0x1 | 0x2 | 0x40;
 
 /**
  * NFT_TABLE_F_OWNER (Linux 5.12): the table belongs to the socket that made it. Nobody else changes it, not even
@@ -197,42 +198,28 @@ function newRule(table: string, chain: Chain, rule: Rule, nextMapId: () => numbe
   ];
 }
 
-function newMap(table: string, map: AnonymousMap, subject: string): readonly NetlinkRequest[] {
-  const identity = [tableName(table), attribute(2, text(anonymousMapName[map.to]))];
-  const target =
-    map.to === 'chain'
-      ? attribute(6, networkUint32(0xffffff00)) // NFT_DATA_VERDICT
-      : attribute(15, networkUint32(objectTypeCounter));
-  // NFT_SET_ANONYMOUS, NFT_SET_CONSTANT, and NFT_SET_MAP or NFT_SET_OBJECT
-  const flags = 0x1 | 0x2 | (map.to === 'chain' ? 0x8 : 0x40);
+function newMap(table: string, map: CounterMap, subject: string): readonly NetlinkRequest[] {
+  const identity = [tableName(table), attribute(2, text(counterMapName))];
+  // NFTA_SET_ELEM_KEY and NFTA_SET_ELEM_OBJREF
+  const elements = map.elements.map(({ key, counter }) =>
+    nested(1, nested(1, attribute(1, key)), attribute(9, text(counter))),
+  );
   return [
     request(message.newSet, messageFlag.create, `map of ${subject}`, [
       ...identity,
-      attribute(3, networkUint32(flags)),
+      attribute(3, networkUint32(counterMapFlags)),
       attribute(4, networkUint32(map.keyType)),
       attribute(5, networkUint32(map.keyLength)),
-      target,
+      attribute(15, networkUint32(objectTypeCounter)),
       attribute(10, networkUint32(map.id)),
       nested(9, attribute(1, networkUint32(map.elements.length))),
-      ...(map.to === 'chain' ? [attribute(13, hostNumbersAsKeys)] : []),
     ]),
     request(message.newSetElement, messageFlag.create, `map of ${subject}`, [
       ...identity,
       attribute(4, networkUint32(map.id)),
-      nested(
-        3,
-        ...map.elements.map(({ key, value }) => nested(1, nested(1, attribute(1, key)), elementValue(map, value))),
-      ),
+      nested(3, ...elements),
     ]),
   ];
-}
-
-/** What the nft program puts into NFTA_SET_USERDATA for itself: NFTNL_UDATA_SET_KEYBYTEORDER is BYTEORDER_HOST_ENDIAN. */
-const hostNumbersAsKeys = concat(Uint8Array.of(0, 4), hostUint32(1));
-
-/** NFTA_SET_ELEM_DATA or NFTA_SET_ELEM_OBJREF */
-function elementValue(map: AnonymousMap, value: string): Uint8Array {
-  return map.to === 'chain' ? nested(2, verdict('goto', value)) : attribute(9, text(value));
 }
 
 /** struct nfgenmsg (family, version, resource) and attributes. */

@@ -19,27 +19,34 @@ const service = (...backends: BalancedService['backends']): BalancedService => (
   backends,
 });
 const statements = (table: Table) => table.chains.flatMap((c) => c.rules.flatMap((r) => r.statements));
+/** The backends of each service's chain, and of how many connections that reach it each takes one. */
 const rounds = (table: Table) =>
-  statements(table).flatMap((s) =>
-    s.kind === 'round-robin' ? [s.chains.map((c) => c.replace(/.*\.(\d+)-\d+$/, '$1'))] : [],
-  );
+  table.chains
+    .filter(({ name }) => name.startsWith('service-'))
+    .map(({ rules }) =>
+      rules.map((rule) => {
+        const every = rule.statements.find((s) => s.kind === 'every');
+        const dnat = rule.statements.find((s) => s.kind === 'dnat');
+        return `${dnat?.ip?.slice(-1)}/${every?.of ?? 1}`;
+      }),
+    );
 
 test('each table begins the round at another backend', () => {
   const wanted = [service(backend(1), backend(2), backend(3))];
   assert.deepEqual(
     [0, 1, 2, 3].flatMap((turn) => rounds(balancingTable(wanted, turn))),
     [
-      ['1', '2', '3'],
-      ['2', '3', '1'],
-      ['3', '1', '2'],
-      ['1', '2', '3'],
+      ['1/3', '2/2', '3/1'],
+      ['2/3', '3/2', '1/1'],
+      ['3/3', '1/2', '2/1'],
+      ['1/3', '2/2', '3/1'],
     ],
   );
 });
 
 test('a draining backend is counted and gets nothing new; with none left nothing is distributed', () => {
   const draining = balancingTable([service(backend(1), backend(2, true))], 0);
-  assert.deepEqual(rounds(draining), [['1']]);
+  assert.deepEqual(rounds(draining), [['1/1']]);
   const counted = statements(draining).flatMap((s) => (s.kind === 'count-by' ? s.counters.map(({ ip }) => ip) : []));
   assert.deepEqual(counted, ['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2']);
   for (const table of [balancingTable([service(backend(2, true))], 1), balancingTable([service()], 1)]) {
@@ -93,7 +100,6 @@ test('counts are read by service and backend; what is missing counts nothing', (
 });
 
 function chainsOf(statement: Statement): readonly string[] {
-  if (statement.kind === 'round-robin') return statement.chains;
   return statement.kind === 'jump' || statement.kind === 'goto' ? [statement.chain] : [];
 }
 

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  decodeFlow,
-  encodeDeleteFlows,
-  encodeListFlows,
-  type Flow,
-} from '../../../../src/kernel/linux/conntrack-message.js';
+import { decodeFlow, encodeDeleteFlows, encodeListFlows } from '../../../../src/kernel/linux/conntrack-message.js';
 import { attribute, concat, nested } from '../../../../src/kernel/linux/netlink-message.js';
+import type { Flow } from '../../../../src/kernel/ports.js';
 import { type Ip, ipBytes } from '../../../../src/net/ip.js';
 
 const listed = (payload: Uint8Array) => ({ type: 1 << 8, flags: 0, sequence: 1, payload });

@@ -27,7 +27,14 @@ const balancing: Table = {
   chains: [
     {
       name: 'service',
-      rules: [{ subject: 'distribute', statements: [{ kind: 'round-robin', chains: ['a', 'b'] }] }],
+      rules: [
+        {
+          subject: 'distribute',
+          statements: [
+            { kind: 'count-by', end: 'to', family: 4, counters: [{ ip: '192.0.2.1' as Ip, port: 1, counter: 'c1' }] },
+          ],
+        },
+      ],
     },
   ],
 };
