@@ -1,4 +1,10 @@
 import { randomInt } from 'node:crypto';
+import { type Balancer, createBalancer, type Source } from './balancer/driver.js';
+import { createHealthChecks } from './balancer/health-driver.js';
+import { createHttpsProber } from './balancer/https-prober.js';
+import type { Backend } from './balancer/pool.js';
+import { createTcpProber, type Prober } from './balancer/prober.js';
+import { authoritiesIn, createTrust } from './balancer/trust.js';
 import type { HealthCheckSettings, VipSettings } from './config/settings.js';
 import type { ArpSockets, Link, Network, NetworkChange, Relay } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
@@ -8,13 +14,8 @@ import { createNodeApi } from './kubernetes/node-api.js';
 import { createLeaseElection } from './lease/driver.js';
 import { type Family, familyOf, type Ip, parseIp } from './net/ip.js';
 import type { ControlPlaneNode } from './nodes/node.js';
-import { createProxyDriver, type ProxyDriver, type Source } from './proxy/driver.js';
-import { createHealthChecks } from './proxy/health-driver.js';
-import { createHttpsProber } from './proxy/https-prober.js';
-import type { Backend } from './proxy/pool.js';
-import { createTcpProber, type Prober } from './proxy/prober.js';
 import type { RedirectShare } from './proxy/redirect-shares.js';
-import { authoritiesIn, createTrust } from './proxy/trust.js';
+import { createRelayPlane } from './proxy/relay-plane.js';
 import type { Log } from './telemetry/log.js';
 import type { Metrics, VipReading } from './telemetry/metrics.js';
 import type { Clock } from './time/clock.js';
@@ -62,7 +63,7 @@ export function createVip(settings: VipSettings, link: Link, shared: Shared): Vi
   const { clock, metrics } = shared;
   const log = logFor(shared.log, settings.name);
   const { election, leaseAge } = createElection(settings, shared, log);
-  const balancer = settings.loadBalancer.mode === 'off' ? undefined : createBalancer(settings, shared, log);
+  const balancer = settings.loadBalancer.mode === 'off' ? undefined : createLoadBalancer(settings, shared, log);
   const driver: VipDriver = createVipDriver({
     ips: settings.addresses.map((address) => address.ip),
     link,
@@ -74,7 +75,7 @@ export function createVip(settings: VipSettings, link: Link, shared: Shared): Vi
     election,
     network: shared.network,
     arp: shared.arp,
-    dataPath: balancer?.proxy ?? noDataPath,
+    dataPath: balancer?.path ?? noDataPath,
     clock,
     log,
     observer: {
@@ -95,7 +96,7 @@ export function createVip(settings: VipSettings, link: Link, shared: Shared): Vi
       since: since.toISOString(),
       because: state.fault ?? leadership.because,
       held: isHeld(state),
-      loadBalancer: balancer?.proxy.status() ?? offStatus,
+      loadBalancer: balancer?.path.status() ?? offStatus,
     };
   }
 
@@ -114,7 +115,7 @@ export function createVip(settings: VipSettings, link: Link, shared: Shared): Vi
       return {
         status: status(),
         lease: type === 'lease' ? { name: lease.name, ageSeconds: leaseAge() } : undefined,
-        relay: balancer === undefined ? [] : [balancer.proxy.stats()],
+        traffic: balancer?.path.stats(),
       };
     },
     troubles() {
@@ -159,11 +160,11 @@ function createElection(
   return { election, leaseAge };
 }
 
-function createBalancer(
+function createLoadBalancer(
   settings: VipSettings,
   shared: Shared,
   log: Log,
-): { readonly proxy: ProxyDriver; start(): void; stop(): void } {
+): { readonly path: Balancer; start(): void; stop(): void } {
   const { clock, metrics, relay } = shared;
   const { loadBalancer } = settings;
   const { backends } = loadBalancer;
@@ -174,39 +175,39 @@ function createBalancer(
     clock,
     seed: randomInt(2 ** 31) as Seed,
     log,
-    onChange: (backend, up) => proxy.backendTurned(backend, up),
+    onChange: (backend, up) => path.backendTurned(backend, up),
     onCheck: (backend, _result, took) => metrics.checked(settings.name, backend.name, took / 1000),
   });
-  const proxy = createProxyDriver({
+  const plane = createRelayPlane({
     config: {
       ips,
       ports: loadBalancer.ports,
       entry: backends.from === 'nodes' ? 'redirect' : 'listen',
       connectTimeout: loadBalancer.connectTimeout,
-      whenBackendDown: loadBalancer.whenBackendDown,
     },
     relay,
     redirects: shared.share(),
-    checks,
     clock,
     log,
   });
+  const { ports, whenBackendDown } = loadBalancer;
+  const path = createBalancer({ plane, ports, whenBackendDown, checks, log });
   let watch: Disposable | undefined;
   return {
-    proxy,
+    path,
     start() {
       if (backends.from === 'static') {
-        proxy.setSources(
+        path.setSources(
           backends.servers.map((server) => ({ ...server, ready: true })),
           undefined,
         );
       } else {
-        watch = watchNodes(proxy, backends.port, familyOf(ips[0] as Ip), shared, log);
+        watch = watchNodes(path, backends.port, familyOf(ips[0] as Ip), shared, log);
       }
     },
     stop() {
       watch?.[Symbol.dispose]();
-      proxy[Symbol.dispose]();
+      path[Symbol.dispose]();
     },
   };
 }
@@ -218,13 +219,13 @@ function createProber(check: HealthCheckSettings, { clock, clusterCa }: Shared):
   return createHttpsProber({ ...check, trust: insecure ? 'insecure' : trust }, clock);
 }
 
-function watchNodes(proxy: ProxyDriver, port: number, family: Family, shared: Shared, log: Log): Disposable {
+function watchNodes(balancer: Balancer, port: number, family: Family, shared: Shared, log: Log): Disposable {
   const loopback = parseIp(family === 4 ? '127.0.0.1' : '::1') as Ip;
   const local: Backend = { name: shared.node, ip: loopback, port };
   // Until the API says which nodes there are, this node's own API server is what there is.
-  proxy.setSources([], local);
+  balancer.setSources([], local);
   return createNodeApi(shared.kubernetes(), shared.clock).watch((event) => {
-    if (event.kind === 'nodes') proxy.setSources(sourcesOf(event.nodes, port, family), local);
+    if (event.kind === 'nodes') balancer.setSources(sourcesOf(event.nodes, port, family), local);
     else log.debug('node watch interrupted', { because: event.refusal, detail: event.detail });
   });
 }

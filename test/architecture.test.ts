@@ -63,8 +63,8 @@ const pure = [
   'nft/redirects.ts',
   'nft/table.ts',
   'nodes/node.ts',
-  'proxy/health.ts',
-  'proxy/pool.ts',
+  'balancer/health.ts',
+  'balancer/pool.ts',
   'vip/interface.ts',
   'vip/leadership.ts',
   'vip/leftovers.ts',
@@ -87,8 +87,8 @@ test('decisions are made where no socket, no timer and no log is', () => {
 });
 
 test('features meet in the composition root, through the words of vip/', () => {
-  const features = ['arp', 'lease', 'nft', 'nodes', 'proxy', 'vip'];
-  const words = ['vip/leadership.ts', 'vip/election.ts', 'vip/data-path.ts', 'vip/status.ts'];
+  const features = ['arp', 'balancer', 'lease', 'nft', 'nodes', 'proxy', 'vip'];
+  const words = ['vip/leadership.ts', 'vip/election.ts', 'vip/data-path.ts', 'vip/data-plane.ts', 'vip/status.ts'];
   for (const feature of features) {
     // Announcing is the VIP's own voice.
     const own = feature === 'vip' ? ['vip', 'arp'] : [feature];

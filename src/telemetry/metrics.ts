@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { RelayStats } from '../kernel/ports.js';
+import type { PlaneStats } from '../vip/data-plane.js';
 import type { VipStatus } from '../vip/status.js';
 import { type Metric, metricTable } from './metric-table.js';
 
@@ -29,8 +29,8 @@ export interface VipReading {
   readonly status: VipStatus;
   /** Undefined when no Lease decides; the age, when it was not seen yet. */
   readonly lease: { readonly name: string; readonly ageSeconds: number | undefined } | undefined;
-  /** One for each of the relay's listeners. */
-  readonly relay: readonly RelayStats[];
+  /** What the data plane carried; undefined where there is none. */
+  readonly traffic: PlaneStats | undefined;
 }
 
 export interface MetricsOptions {
@@ -135,7 +135,7 @@ function show(instruments: Instruments, node: string, readings: readonly VipRead
   const { connectionsOpen, connections, connectionsFailed, connectionsReset, connectionsRefused, bytes } = instruments;
   const relayed = [connectionsOpen, connections, connectionsFailed, connectionsReset, connectionsRefused, bytes];
   for (const instrument of [isLeader, held, leaseAge, dataPlane, backendUp, ...relayed]) instrument.reset();
-  for (const { status, lease, relay } of readings) {
+  for (const { status, lease, traffic } of readings) {
     const vip = status.name;
     if (lease !== undefined) {
       isLeader.set({ node, lease_name: lease.name }, status.role === 'leader' ? 1 : 0);
@@ -145,17 +145,16 @@ function show(instruments: Instruments, node: string, readings: readonly VipRead
     dataPlane.set({ vip, mode: status.loadBalancer.mode }, 1);
     for (const { name, state } of status.loadBalancer.backends)
       backendUp.set({ vip, backend: name }, state === 'up' ? 1 : 0);
-    for (const { refused, backends } of relay) {
-      connectionsRefused.inc({ vip }, refused);
-      for (const stats of backends) {
-        const labels = { vip, backend: stats.name };
-        connectionsOpen.inc(labels, stats.open);
-        connections.inc(labels, stats.total);
-        connectionsFailed.inc(labels, stats.failed);
-        connectionsReset.inc(labels, stats.reset);
-        bytes.inc({ ...labels, direction: 'from_client' }, Number(stats.bytesFromClient));
-        bytes.inc({ ...labels, direction: 'to_client' }, Number(stats.bytesToClient));
-      }
+    if (traffic === undefined) continue;
+    connectionsRefused.inc({ vip }, traffic.refused);
+    for (const stats of traffic.backends) {
+      const labels = { vip, backend: stats.name };
+      connectionsOpen.inc(labels, stats.open);
+      connections.inc(labels, stats.total);
+      connectionsFailed.inc(labels, stats.failed);
+      connectionsReset.inc(labels, stats.reset);
+      bytes.inc({ ...labels, direction: 'from_client' }, Number(stats.bytesFromClient));
+      bytes.inc({ ...labels, direction: 'to_client' }, Number(stats.bytesToClient));
     }
   }
 }

@@ -1,23 +1,23 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import type { RelayStats } from '../../../src/kernel/ports.js';
 import { metricTable } from '../../../src/telemetry/metric-table.js';
 import { createMetrics, type Metrics, type VipReading } from '../../../src/telemetry/metrics.js';
+import type { PlaneStats } from '../../../src/vip/data-plane.js';
 import { vipExample } from './status-example.js';
 
 const options = { node: 'cp1', version: '1.2.3', vips: [{ name: 'api', lease: 'plndr-cp-lock' }] };
 
-function relayStats(...names: string[]): RelayStats {
+function traffic(...names: string[]): PlaneStats {
   const counts = { open: 2, total: 10, failed: 1, reset: 3, bytesFromClient: 1000n, bytesToClient: 2000n };
-  return { refused: 4, resets: 0, backends: names.map((name) => ({ name, ...counts })) };
+  return { refused: 4, backends: names.map((name) => ({ name, ...counts })) };
 }
 
 function reading(change: Partial<VipReading> = {}): VipReading {
   return {
     status: vipExample,
     lease: { name: 'plndr-cp-lock', ageSeconds: 0.5 },
-    relay: [relayStats('cp1', 'cp2')],
+    traffic: traffic('cp1', 'cp2'),
     ...change,
   };
 }
@@ -82,14 +82,6 @@ test('what happens is counted, and counters are there from the start', async () 
   assert.equal(page.get('vipd_event_loop_lag_seconds_count'), 1);
 });
 
-test('several ports of a VIP count as one', async () => {
-  const metrics = createMetrics(options);
-  metrics.readFrom(() => [reading({ relay: [relayStats('cp1'), relayStats('cp1')] })]);
-  const page = await samples(metrics);
-  assert.equal(page.get('vipd_connections_total{vip="api",backend="cp1"}'), 20);
-  assert.equal(page.get('vipd_connections_refused_total{vip="api"}'), 8);
-});
-
 test('a backend that left leaves no series, and asking twice does not count twice', async () => {
   const metrics = createMetrics(options);
   let now = reading();
@@ -102,7 +94,7 @@ test('a backend that left leaves no series, and asking twice does not count twic
   const [cp1] = vipExample.loadBalancer.backends;
   assert.ok(cp1 !== undefined);
   const status = { ...vipExample, loadBalancer: { ...vipExample.loadBalancer, backends: [cp1] } };
-  now = reading({ status, relay: [relayStats('cp1')] });
+  now = reading({ status, traffic: traffic('cp1') });
   const page = await samples(metrics);
   assert.deepEqual(
     [...page.keys()].filter((name) => name.includes('cp2')),

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { CheckResult } from '../../../src/balancer/health.js';
+import { createHealthChecks } from '../../../src/balancer/health-driver.js';
+import type { Backend } from '../../../src/balancer/pool.js';
 import type { Ip } from '../../../src/net/ip.js';
-import type { CheckResult } from '../../../src/proxy/health.js';
-import { createHealthChecks } from '../../../src/proxy/health-driver.js';
-import type { Backend } from '../../../src/proxy/pool.js';
 import { type Millis, millis } from '../../../src/time/instant.js';
 import type { Seed } from '../../../src/time/random.js';
 import { createFakeClock } from '../../fakes/clock.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Candidate, eligible } from '../../../src/balancer/pool.js';
 import type { Ip } from '../../../src/net/ip.js';
-import { type Candidate, eligible } from '../../../src/proxy/pool.js';
 
 function candidate(name: string, ready: boolean, up: boolean): Candidate {
   return { name, ip: '10.0.0.1' as Ip, port: 6443, ready, up };

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { authoritiesIn, createTrust } from '../../../src/balancer/trust.js';
 import { createAuthority } from '../../../src/lab/certificates.js';
-import { authoritiesIn, createTrust } from '../../../src/proxy/trust.js';
 import { createFakeClock } from '../../fakes/clock.js';
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));

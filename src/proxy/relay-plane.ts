@@ -4,18 +4,10 @@ import { endpoint, type Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { type Millis, millis, plus } from '../time/instant.js';
-import type { DataPath } from '../vip/data-path.js';
-import type { BackendStatus, LoadBalancerStatus } from '../vip/status.js';
-import type { HealthChecks } from './health-driver.js';
-import { type Backend, eligible } from './pool.js';
+import type { DataPlane, PlaneBackend } from '../vip/data-plane.js';
 import type { RedirectShare } from './redirect-shares.js';
 
-/** A backend before its checks. */
-export interface Source extends Backend {
-  readonly ready: boolean;
-}
-
-export interface ProxyConfig {
+export interface RelayPlaneConfig {
   readonly ips: readonly Ip[];
   readonly ports: readonly number[];
   /**
@@ -24,16 +16,6 @@ export interface ProxyConfig {
    */
   readonly entry: 'redirect' | 'listen';
   readonly connectTimeout: Millis;
-  readonly whenBackendDown: 'close' | 'keep';
-}
-
-export interface ProxyDriver extends DataPath, Disposable {
-  /** The backends there are, and what serves when none of them can. */
-  setSources(sources: readonly Source[], local: Backend | undefined): void;
-  /** The checks of a backend turned. */
-  backendTurned(backend: Backend, up: boolean): void;
-  status(): LoadBalancerStatus;
-  stats(): RelayStats;
 }
 
 const redirectRetry = millis(1000);
@@ -50,23 +32,20 @@ interface Entry {
 }
 
 /**
- * The proxy behind one VIP. Listens from the start, so that a port that cannot be had is known before a failover; takes
+ * The in-process proxy as the data plane of one VIP. Listens from the start, so that a port that cannot be had is known before a failover; takes
  * connections only while open.
  * Throws KernelError when a listener cannot be had.
  */
-export function createProxyDriver(parts: {
-  readonly config: ProxyConfig;
+export function createRelayPlane(parts: {
+  readonly config: RelayPlaneConfig;
   readonly relay: Relay;
   readonly redirects: RedirectShare;
-  readonly checks: HealthChecks;
   readonly clock: Clock;
   readonly log: Log;
-}): ProxyDriver {
-  const { config, relay, checks, clock, log } = parts;
-  let sources: readonly Source[] = [];
-  let local: Backend | undefined;
+}): DataPlane {
+  const { config, relay, clock, log } = parts;
+  let backends: readonly PlaneBackend[] = [];
   let isOpen = false;
-  let usingLocal = false;
   let plain = false;
   let retry: Disposable | undefined;
   const entries = config.ips.flatMap((ip) => config.ports.map((port) => listen(ip, port)));
@@ -104,19 +83,9 @@ export function createProxyDriver(parts: {
   }
 
   function apply(): void {
-    const candidates = sources.map((s) => ({ ...s, up: checks.of(s.name)?.health.up ?? false }));
-    const backends = eligible(candidates, local);
-    const nowLocal = backends.length === 1 && backends[0] === local;
-    if (isOpen && nowLocal && !usingLocal) log.warn('no backend left: serving the local API server');
-    usingLocal = nowLocal;
     for (const { listener } of entries) {
       listener.setBackends(isOpen ? backends : [], { connectTimeout: config.connectTimeout });
     }
-  }
-
-  function resetBackend(name: string): void {
-    if (config.whenBackendDown === 'keep') return;
-    for (const { listener } of entries) listener.reset(name);
   }
 
   /** Redirects VIP:port, and if that is refused tries again while the proxy is open: the plain VIP is better than nothing. */
@@ -175,21 +144,8 @@ export function createProxyDriver(parts: {
     return { refused: sum((s) => s.refused), resets: sum((s) => s.resets), backends: [...byName.values()] };
   }
 
-  function backendStatus(source: Source, counters: readonly RelayBackendStats[]): BackendStatus {
-    const check = checks.of(source.name);
-    const result = check?.health.lastResult;
-    const at = check?.at?.toISOString();
-    return {
-      name: source.name,
-      address: endpoint(source.ip, source.port),
-      state: check?.health.up === true && (source.ready || !sources.some((s) => s.ready)) ? 'up' : 'down',
-      connections: counters.find((c) => c.name === source.name)?.open ?? 0,
-      lastCheck:
-        result === undefined || at === undefined ? undefined : { at, result: result.ok ? 'ok' : result.because },
-    };
-  }
-
   return {
+    mode: 'proxy',
     async open() {
       isOpen = true;
       apply();
@@ -201,28 +157,18 @@ export function createProxyDriver(parts: {
       await resetAll();
       await closeRedirects();
     },
-    setSources(next, fallback) {
-      const gone = sources.filter((s) => !next.some((n) => n.name === s.name && n.ip === s.ip && n.port === s.port));
-      sources = next;
-      local = fallback;
-      checks.set(next);
+    setBackends(next) {
+      backends = next;
       apply();
-      for (const source of gone) resetBackend(source.name);
     },
-    backendTurned(backend, up) {
-      apply();
-      if (!up) resetBackend(backend.name);
+    resetBackend(name) {
+      for (const { listener } of entries) listener.reset(name);
     },
-    status() {
-      const counters = stats().backends;
-      const because = plain ? 'the proxy is not reachable: nftables refused the redirect' : 'in-process relay';
-      return { mode: 'proxy', because, ports: config.ports, backends: sources.map((s) => backendStatus(s, counters)) };
-    },
+    trouble: () => (plain ? 'the proxy is not reachable: nftables refused the redirect' : undefined),
     stats,
     [Symbol.dispose]() {
       retry?.[Symbol.dispose]();
       for (const { listener } of entries) listener[Symbol.dispose]();
-      checks[Symbol.dispose]();
     },
   };
 }

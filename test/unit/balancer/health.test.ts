@@ -9,7 +9,7 @@ import {
   initialHealth,
   nextCheckAt,
   started,
-} from '../../../src/proxy/health.js';
+} from '../../../src/balancer/health.js';
 import { type Instant, millis } from '../../../src/time/instant.js';
 import type { Seed } from '../../../src/time/random.js';
 

@@ -6,11 +6,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { before, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import fc from 'fast-check';
+import type { CheckResult } from '../../../src/balancer/health.js';
+import { createHttpsProber, type HttpsCheck } from '../../../src/balancer/https-prober.js';
+import { createTrust } from '../../../src/balancer/trust.js';
 import { type Authority, type Certificate, createAuthority } from '../../../src/lab/certificates.js';
 import type { Ip } from '../../../src/net/ip.js';
-import type { CheckResult } from '../../../src/proxy/health.js';
-import { createHttpsProber, type HttpsCheck } from '../../../src/proxy/https-prober.js';
-import { createTrust } from '../../../src/proxy/trust.js';
 import { millis } from '../../../src/time/instant.js';
 import { createSystemClock } from '../../../src/time/system-clock.js';
 
