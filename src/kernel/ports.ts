@@ -241,3 +241,136 @@ export interface Flows {
    */
   reset(flows: readonly Flow[], which: 'all' | 'opening'): Promise<number>;
 }
+
+/** Where clients or backends are reached by TCP. */
+export interface Endpoint {
+  readonly ip: Ip;
+  readonly port: number;
+}
+
+/** Round robin, least connection. Of a weight both only see whether it is 0. */
+export type IpvsScheduler = 'rr' | 'lc';
+
+/** A backend of an IPVS service, reached by masquerading. With weight 0 it keeps its open connections and gets no new ones. */
+export interface IpvsDestination extends Endpoint {
+  readonly weight: number;
+}
+
+/** One change of the kernel's table. All are of TCP services; "already so" is success. */
+export type IpvsCommand =
+  | { readonly kind: 'add-service' | 'update-service'; readonly service: Endpoint; readonly scheduler: IpvsScheduler }
+  | { readonly kind: 'remove-service'; readonly service: Endpoint }
+  | {
+      readonly kind: 'add-destination' | 'update-destination';
+      readonly service: Endpoint;
+      readonly destination: IpvsDestination;
+    }
+  | { readonly kind: 'remove-destination'; readonly service: Endpoint; readonly destination: Endpoint };
+
+/** What went through since the service or destination was added. The kernel sums its counters up every two seconds. */
+export interface IpvsCounters {
+  readonly connections: bigint;
+  readonly packetsFromClient: bigint;
+  readonly packetsToClient: bigint;
+  readonly bytesFromClient: bigint;
+  readonly bytesToClient: bigint;
+}
+
+export interface PresentDestination extends IpvsDestination {
+  /** As vipd makes it: reached by masquerading, no thresholds. */
+  readonly plain: boolean;
+  /** Established connections. */
+  readonly active: number;
+  /** Connections that are beginning, closing, or closed and remembered. */
+  readonly inactive: number;
+  readonly counters: IpvsCounters;
+}
+
+/** A TCP service as it is in the kernel's table. */
+export interface PresentService extends Endpoint {
+  readonly scheduler: string;
+  /** As vipd makes it: no persistence, no other flags, no persistence engine. */
+  readonly plain: boolean;
+  readonly counters: IpvsCounters;
+  readonly destinations: readonly PresentDestination[];
+}
+
+/** What a service is known by, whoever made it. */
+export type IpvsServiceName =
+  | ({ readonly kind: 'address'; readonly protocol: 'tcp' | 'udp' | 'sctp' | 'other' } & Endpoint)
+  /** Packets that carry a firewall mark. */
+  | { readonly kind: 'mark'; readonly mark: number };
+
+export type IpvsRefusal =
+  /** The kernel knows no generic netlink family IPVS and has no module ip_vs that it could load. */
+  | 'no-ip-vs'
+  /** The scheduler is neither in the kernel nor a module that it could load. */
+  | 'no-scheduler'
+  /** CAP_NET_ADMIN is missing in the user namespace that owns the network namespace. */
+  | 'not-permitted';
+
+export type IpvsSupport =
+  | { readonly ok: true /** Of the kernel's IPVS: `1.2.1`. */; readonly version: string }
+  | { readonly ok: false; readonly because: IpvsRefusal };
+
+/** The kernel's layer-4 switch in this network namespace (generic netlink family IPVS). */
+export interface Ipvs {
+  /**
+   * Whether IPVS can be had, tried by adding a service on an address of TEST-NET-1 (RFC 5737) and removing it. Asking makes the
+   * kernel load its modules where it has them.
+   */
+  probe(scheduler: IpvsScheduler): Promise<IpvsSupport>;
+  /** All services there are, of whoever. */
+  services(): Promise<readonly IpvsServiceName[]>;
+  /** A TCP service with its destinations; undefined when there is none. */
+  read(service: Endpoint): Promise<PresentService | undefined>;
+  /**
+   * One after the other, until one is refused. Adding what is there updates it, updating what is not there adds it, removing what
+   * is not there is done; but a destination needs its service (`ESRCH`).
+   */
+  apply(commands: readonly IpvsCommand[]): Promise<void>;
+}
+
+/** A service of IPVS, as nftables helps it. */
+export interface MasqueradedService extends Endpoint {
+  /**
+   * No destination takes new connections: clients get a reset at once. IPVS alone refuses with an ICMP message, of which the kernel
+   * sends each client no more than one a second (`net/ipv4/icmp_ratelimit`), and which a client on this host may miss.
+   */
+  readonly refuses: boolean;
+}
+
+/** What IPVS needs of nftables, in a table of the daemon's own: source NAT for what it forwards, and resets. */
+export interface Masquerade {
+  /**
+   * Connections to exactly these leave this host with its own address, so that replies come back through it, whoever the client
+   * is. In one transaction; with none the table is removed. For IPVS's connections it needs `net/ipv4/vs/conntrack`.
+   */
+  set(services: readonly MasqueradedService[]): Promise<void>;
+}
+
+/**
+ * Kernel settings of this network namespace by their name below /proc/sys, with slashes (`net/ipv4/ip_forward`), as sysctl(8) takes
+ * it too. KernelErrors are named after what was tried; `EROFS` in containers that see /proc/sys read-only.
+ */
+export interface Sysctls {
+  /** Undefined when the kernel has no such setting. */
+  read(name: string): Promise<string | undefined>;
+  write(name: string, value: string): Promise<void>;
+  /** The names in a folder; none when there is no such folder. */
+  list(folder: string): Promise<readonly string[]>;
+}
+
+/** A kernel setting that vipd changed. */
+export interface SysctlChange {
+  readonly name: string;
+  readonly before: string;
+  readonly value: string;
+}
+
+/** The changed settings, kept where the next life of a killed daemon finds them and a reboot does not. */
+export interface SysctlMemory {
+  load(): Promise<readonly SysctlChange[]>;
+  /** Replaces what is kept. */
+  save(changes: readonly SysctlChange[]): Promise<void>;
+}
