@@ -117,6 +117,17 @@ export function uint32(payload: Uint8Array | undefined): number | undefined {
   return payload === undefined || payload.length < 4 ? undefined : hostUint32At(payload, 0);
 }
 
+/** `undefined` when the attribute is shorter than its type. */
+export function uint64(payload: Uint8Array | undefined): bigint | undefined {
+  if (payload === undefined || payload.length < 8) return undefined;
+  return new DataView(payload.buffer, payload.byteOffset, payload.length).getBigUint64(0, littleEndian);
+}
+
+/** `undefined` when the attribute is shorter than its type. */
+export function uint16(payload: Uint8Array | undefined): number | undefined {
+  return payload === undefined || payload.length < 2 ? undefined : hostUint16At(payload, 0);
+}
+
 export function hostUint16At(bytes: Uint8Array, offset: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint16(offset, littleEndian);
 }
@@ -136,6 +147,10 @@ export function networkUint32(value: number): Uint8Array {
 /** A text that ends with a zero byte. */
 export function text(value: string): Uint8Array {
   return new TextEncoder().encode(`${value}\0`);
+}
+
+export function hostUint16(value: number): Uint8Array {
+  return new Uint8Array(Uint16Array.of(value).buffer);
 }
 
 export function hostUint32(...values: readonly number[]): Uint8Array {

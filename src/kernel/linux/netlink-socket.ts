@@ -2,7 +2,7 @@
 import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 import { KernelError } from '../errors.js';
 
-export const netlinkProtocol = { route: 0, netfilter: 12 } as const;
+export const netlinkProtocol = { route: 0, netfilter: 12, generic: 16 } as const;
 
 export interface NetlinkSocket extends Disposable {
   /**
