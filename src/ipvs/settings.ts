@@ -1,0 +1,88 @@
+import type { Family } from '../net/ip.js';
+
+/** A kernel setting that IPVS with masquerade needs. */
+export interface HostSetting {
+  /** Below /proc/sys. */
+  readonly name: string;
+  readonly value: string;
+  /** Only a setting that has this value now is changed. */
+  readonly from?: string;
+  /** Without it nothing works; the others make the best of failures. */
+  readonly necessary: boolean;
+  /** What it is good for, for the operator who finds it changed. */
+  readonly because: string;
+}
+
+/** What of a host decides which settings it needs. */
+export interface SettingsHost {
+  /** The kernel's, `6.1.0-56-amd64`. */
+  readonly release: string;
+  /** Interfaces that may have IPv6 routes from router advertisements, as long as the host does not forward IPv6. */
+  readonly interfaces: readonly string[];
+}
+
+/**
+ * The settings for services of one family, in the order in which they are to be made. `net/ipv4/vs` counts for IPv6 too and is
+ * there once the module ip_vs is.
+ */
+export function ipvsSettings(family: Family, host: SettingsHost): readonly HostSetting[] {
+  return [
+    {
+      name: 'net/ipv4/vs/conntrack',
+      value: '1',
+      necessary: true,
+      because: 'IPVS connections are masqueraded only when they are tracked',
+    },
+    {
+      name: 'net/ipv4/vs/expire_nodest_conn',
+      value: '1',
+      necessary: false,
+      because: 'connections of a removed backend end instead of hanging',
+    },
+    reuseSetting(host.release),
+    ...(family === 4 ? [forwarding4] : forwarding6(host.interfaces)),
+  ];
+}
+
+const forwarding4: HostSetting = {
+  name: 'net/ipv4/ip_forward',
+  value: '1',
+  necessary: true,
+  because: 'replies of the backends pass through this host',
+};
+
+/**
+ * A host that forwards takes no routes from router advertisements, and drops those that it has, unless its interfaces say
+ * `accept_ra=2` (Documentation/networking/ip-sysctl.rst): whoever has its default route from there would lose it.
+ */
+function forwarding6(interfaces: readonly string[]): readonly HostSetting[] {
+  const routes = interfaces
+    .filter((name) => name !== 'all' && name !== 'lo')
+    .map((name) => ({
+      name: `net/ipv6/conf/${name}/accept_ra`,
+      value: '2',
+      from: '1',
+      necessary: false,
+      because: 'a host that forwards keeps its routes from router advertisements',
+    }));
+  return [...routes, { ...forwarding4, name: 'net/ipv6/conf/all/forwarding' }];
+}
+
+/**
+ * What becomes of a client's port that is used again while IPVS still knows its last connection. 1 schedules it anew. Kernels before
+ * 5.9 drop the first SYN of such a connection when IPVS connections are tracked, which costs the client a second, and many in a
+ * storm (kubernetes #81775; commit f0a5e4d7a594): there 0, which sends it to the backend of the last one. A backend of weight 0 gets
+ * none either way, because expire_nodest_conn is on.
+ */
+function reuseSetting(release: string): HostSetting {
+  const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
+  const reschedules = major > 5 || (major === 5 && minor >= 9);
+  return {
+    name: 'net/ipv4/vs/conn_reuse_mode',
+    value: reschedules ? '1' : '0',
+    necessary: false,
+    because: reschedules
+      ? 'a port used again is balanced anew'
+      : 'kernels before 5.9 drop the first SYN of a port used again',
+  };
+}

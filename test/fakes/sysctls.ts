@@ -1,0 +1,53 @@
+import { KernelError } from '../../src/kernel/errors.js';
+import type { SysctlChange, SysctlMemory, Sysctls } from '../../src/kernel/ports.js';
+
+/** Kernel settings in memory. */
+export interface FakeSysctls extends Sysctls {
+  /** By name; a test may change them as anybody on the host may. */
+  readonly values: Map<string, string>;
+  /** While set, every `write` to a name that it matches is refused with EROFS. */
+  readOnly: RegExp | undefined;
+}
+
+export function createFakeSysctls(values: Readonly<Record<string, string>>): FakeSysctls {
+  const sysctls: FakeSysctls = {
+    values: new Map(Object.entries(values)),
+    readOnly: undefined,
+    async read(name) {
+      return sysctls.values.get(name);
+    },
+    async write(name, value) {
+      const operation = `set ${name} to ${value}`;
+      if (!sysctls.values.has(name)) throw new KernelError(operation, 'ENOENT');
+      if (sysctls.readOnly?.test(name)) throw new KernelError(operation, 'EROFS');
+      sysctls.values.set(name, value);
+    },
+    async list(folder) {
+      const below = [...sysctls.values.keys()].filter((name) => name.startsWith(`${folder}/`));
+      return [...new Set(below.map((name) => name.slice(folder.length + 1).split('/')[0] as string))];
+    },
+  };
+  return sysctls;
+}
+
+/** Memory that outlives whoever uses it. */
+export interface FakeSysctlMemory extends SysctlMemory {
+  kept: readonly SysctlChange[];
+  /** While set, saving is refused. */
+  full: boolean;
+}
+
+export function createFakeSysctlMemory(): FakeSysctlMemory {
+  const memory: FakeSysctlMemory = {
+    kept: [],
+    full: false,
+    async load() {
+      return memory.kept;
+    },
+    async save(changes) {
+      if (memory.full) throw new KernelError('save', 'ENOSPC');
+      memory.kept = changes;
+    },
+  };
+  return memory;
+}

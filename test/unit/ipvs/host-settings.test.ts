@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createHostSettings } from '../../../src/ipvs/host-settings.js';
+import { ipvsSettings } from '../../../src/ipvs/settings.js';
+import type { KernelError } from '../../../src/kernel/errors.js';
+import type { Log } from '../../../src/telemetry/log.js';
+import { createFakeSysctlMemory, createFakeSysctls } from '../../fakes/sysctls.js';
+
+const fresh = {
+  'net/ipv4/vs/conntrack': '0',
+  'net/ipv4/vs/expire_nodest_conn': '0',
+  'net/ipv4/vs/conn_reuse_mode': '1',
+  'net/ipv4/ip_forward': '0',
+  'net/ipv6/conf/all/forwarding': '0',
+  'net/ipv6/conf/all/accept_ra': '1',
+  'net/ipv6/conf/eth0/accept_ra': '1',
+  'net/ipv6/conf/eth1/accept_ra': '0',
+};
+const ready4 = {
+  ...fresh,
+  'net/ipv4/vs/conntrack': '1',
+  'net/ipv4/vs/expire_nodest_conn': '1',
+  'net/ipv4/ip_forward': '1',
+};
+
+function createHost(values: Readonly<Record<string, string>> = fresh, release = '6.1.0-56-amd64') {
+  const sysctls = createFakeSysctls(values);
+  const memory = createFakeSysctlMemory();
+  const lines: string[] = [];
+  const write = (message: string, fields: Readonly<Record<string, unknown>> = {}) =>
+    void lines.push([message, fields.setting, fields.from, fields.to].filter((part) => part !== undefined).join(' '));
+  const log: Log = { debug: write, info: write, warn: write, error: write };
+  const start = () => createHostSettings({ sysctls, memory, release, log });
+  return { sysctls, memory, lines, start, now: () => Object.fromEntries(sysctls.values) };
+}
+
+test('what a hold changes is told, and back after the last one', async () => {
+  const host = createHost();
+  const settings = host.start();
+  const first = await settings.hold(4);
+  const second = await settings.hold(4);
+  assert.deepEqual(host.now(), ready4);
+  assert.deepEqual(host.lines, [
+    'kernel setting net/ipv4/vs/conntrack 0 1',
+    'kernel setting net/ipv4/vs/expire_nodest_conn 0 1',
+    'kernel setting net/ipv4/ip_forward 0 1',
+  ]);
+  await first[Symbol.asyncDispose]();
+  await first[Symbol.asyncDispose]();
+  assert.deepEqual(host.now(), ready4);
+  await second[Symbol.asyncDispose]();
+  assert.deepEqual(host.now(), fresh);
+  assert.deepEqual(host.lines.slice(3), [
+    'kernel setting net/ipv4/ip_forward 1 0',
+    'kernel setting net/ipv4/vs/expire_nodest_conn 1 0',
+    'kernel setting net/ipv4/vs/conntrack 1 0',
+  ]);
+  assert.deepEqual(host.memory.kept, []);
+});
+
+test('a host that begins to forward IPv6 keeps its routes from router advertisements', async () => {
+  const host = createHost();
+  await using _hold = await host.start().hold(6);
+  assert.deepEqual(host.now(), {
+    ...ready4,
+    'net/ipv4/ip_forward': '0',
+    'net/ipv6/conf/all/forwarding': '1',
+    'net/ipv6/conf/eth0/accept_ra': '2',
+  });
+  const before = (name: string) => host.lines.findIndex((line) => line.includes(name));
+  assert.ok(before('eth0/accept_ra') < before('forwarding'));
+});
+
+test('a host that forwards already keeps its settings for router advertisements', async () => {
+  const host = createHost({ ...fresh, 'net/ipv6/conf/all/forwarding': '1' });
+  await using _hold = await host.start().hold(6);
+  assert.equal(host.now()['net/ipv6/conf/eth0/accept_ra'], '1');
+});
+
+test('old kernels do not schedule a port used again', () => {
+  const mode = (release: string) =>
+    ipvsSettings(4, { release, interfaces: [] }).find(({ name }) => name.endsWith('conn_reuse_mode'))?.value;
+  const releases = [
+    '6.1.0-56-amd64',
+    '5.10.0',
+    '5.9.16',
+    '5.8.18',
+    '5.4.0-150-generic',
+    '4.19.0',
+    '3.10.0-1160.el7',
+    '?',
+  ];
+  assert.deepEqual(releases.map(mode), ['1', '1', '1', '0', '0', '0', '0', '0']);
+});
+
+test('what a killed daemon changed goes back at the next start', async () => {
+  const host = createHost();
+  await host.start().hold(4);
+  const next = host.start();
+  await next.restoreLeftovers();
+  assert.deepEqual(host.now(), fresh);
+  await (await next.hold(4))[Symbol.asyncDispose]();
+  assert.deepEqual([host.now(), host.memory.kept], [fresh, []]);
+});
+
+test('a crash between the memory and the deed loses nothing', async () => {
+  const host = createHost();
+  host.memory.kept = [{ name: 'net/ipv4/ip_forward', before: '0', value: '1' }];
+  await host.start().restoreLeftovers();
+  assert.deepEqual([host.now(), host.lines], [fresh, []]);
+});
+
+test('what somebody else changed meanwhile stays', async () => {
+  const host = createHost();
+  const hold = await host.start().hold(4);
+  host.sysctls.values.set('net/ipv4/vs/conntrack', '2');
+  await hold[Symbol.asyncDispose]();
+  assert.deepEqual(host.now(), { ...fresh, 'net/ipv4/vs/conntrack': '2' });
+});
+
+test('a necessary setting that cannot be made is refused by name, and nothing stays changed', async () => {
+  const host = createHost();
+  host.sysctls.readOnly = /ip_forward/;
+  const settings = host.start();
+  const refusal = await settings.hold(4).catch((error: KernelError) => error);
+  assert.equal((refusal as KernelError).message, 'set net/ipv4/ip_forward to 1: EROFS');
+  assert.deepEqual([host.now(), host.memory.kept], [fresh, []]);
+  host.sysctls.readOnly = undefined;
+  await using _hold = await settings.hold(4);
+  assert.deepEqual(host.now(), ready4);
+});
+
+test('a kernel whose IPVS tracks no connections is refused', async () => {
+  const { 'net/ipv4/vs/conntrack': _, ...without } = fresh;
+  await assert.rejects(createHost(without).start().hold(4), {
+    code: 'ENOENT',
+    message: 'read net/ipv4/vs/conntrack: ENOENT',
+  });
+});
+
+test('settings that are right need not be written', async () => {
+  const host = createHost(ready4);
+  host.sysctls.readOnly = /./;
+  await using _hold = await host.start().hold(4);
+  assert.deepEqual(host.lines, []);
+});
+
+test('a setting that only helps, and a memory that is full, stop nothing', async () => {
+  const host = createHost();
+  host.sysctls.readOnly = /expire_nodest_conn/;
+  host.memory.full = true;
+  const hold = await host.start().hold(4);
+  assert.deepEqual(host.now(), { ...ready4, 'net/ipv4/vs/expire_nodest_conn': '0' });
+  assert.ok(host.lines.includes('kernel setting not made net/ipv4/vs/expire_nodest_conn 1'));
+  await hold[Symbol.asyncDispose]();
+  assert.deepEqual(host.now(), fresh);
+});
