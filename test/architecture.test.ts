@@ -55,11 +55,14 @@ const pure = [
   'arp/packet.ts',
   'arp/announcement.ts',
   'arp/schedule.ts',
+  'ipvs/plan.ts',
+  'ipvs/settings.ts',
   'lease/state.ts',
   'lease/machine.ts',
   'lease/attempt.ts',
   'lease/record.ts',
   'nft/balancing.ts',
+  'nft/masquerade.ts',
   'nft/redirects.ts',
   'nft/table.ts',
   'nodes/node.ts',
@@ -87,7 +90,7 @@ test('decisions are made where no socket, no timer and no log is', () => {
 });
 
 test('features meet in the composition root, through the words of vip/', () => {
-  const features = ['arp', 'balancer', 'lease', 'nft', 'nodes', 'proxy', 'vip'];
+  const features = ['arp', 'balancer', 'ipvs', 'lease', 'nft', 'nodes', 'proxy', 'vip'];
   const words = ['vip/leadership.ts', 'vip/election.ts', 'vip/data-path.ts', 'vip/data-plane.ts', 'vip/status.ts'];
   for (const feature of features) {
     // Announcing is the VIP's own voice.
