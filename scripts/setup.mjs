@@ -14,6 +14,12 @@ const commands = {
   nft: 'nftables',
   unshare: 'util-linux',
   promtool: 'prometheus',
+  ipvsadm: 'ipvsadm',
+  // scripts/run-in-debian-kernel.sh
+  'qemu-system-x86_64': 'qemu-system-x86',
+  busybox: 'busybox-static',
+  cpio: 'cpio',
+  modprobe: 'kmod',
 };
 
 installPackages();

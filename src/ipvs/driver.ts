@@ -150,9 +150,9 @@ export function createIpvsDriver(parts: {
       await serve(services);
       if (isOpen) lookLater();
     },
-    reset() {
+    async reset() {
       isOpen = false;
-      void serve(services.map((service) => ({ ...service, destinations: [] })));
+      await serve(services.map((service) => ({ ...service, destinations: [] })));
     },
     async close() {
       isOpen = false;
