@@ -201,3 +201,65 @@ test('no backend: the client is refused at once', () =>
     });
     assert.equal(await ask(client, 8080), 'ECONNRESET');
   }));
+
+test('a second vipd on the host is refused whatever its socket, and takes nothing from the first', () =>
+  withHost('lock', async ({ configure, start, status, host }) => {
+    await start(await configure());
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
+    const second = await start(await configure({ addresses: ['10.77.0.101'] }, 'other'));
+    assert.equal((await second.ended).code, 1);
+    const log = await readFile(second.log, 'utf8');
+    assert.match(log, /another vipd runs on this host/);
+    assert.doesNotMatch(log, /leftover/);
+    assert.ok((await host.addresses()).some((address) => address.ip === vip));
+  }));
+
+test('a table that an earlier life left is removed, needed or not', () =>
+  withHost('table', async ({ configure, start, status, host }) => {
+    const rule = `ip daddr ${vip} tcp dport 8080 redirect to :1`;
+    const chain = '{ type nat hook prerouting priority dstnat; }';
+    await host.run('nft', [
+      `add table inet vipd; add chain inet vipd prerouting ${chain}; add rule inet vipd prerouting ${rule}`,
+    ]);
+    await host.run('nft', ['add table inet others']);
+    await start(await configure());
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
+    assert.equal((await host.run('nft', ['list', 'tables'])).trim(), 'table inet others');
+  }));
+
+test('a link that comes up while the daemon starts is seen', () =>
+  withHost('link', async ({ configure, start, status, host }) => {
+    await host.run('ip', ['link', 'set', 'eth0', 'down']);
+    const daemon = await start(await configure({ interface: 'eth0' }));
+    await until(async () => (await readFile(daemon.log, 'utf8')).includes('interface=eth0'), {
+      every: 1,
+      what: 'the choice',
+    });
+    await host.run('ip', ['link', 'set', 'eth0', 'up']);
+    await until(async () => (await status()).vips[0]?.held, { within: 3000, what: 'the address held' });
+  }));
+
+test('SIGHUP does not end the daemon', () =>
+  withHost('hup', async ({ configure, start, status }) => {
+    const daemon = await start(await configure());
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
+    daemon.signal('SIGHUP');
+    const later = Date.now() + 300;
+    await until(() => Date.now() > later, { what: 'a moment' });
+    assert.equal(daemon.running(), true);
+    assert.equal((await status()).vips[0]?.held, true);
+  }));
+
+test('a daemon that runs out of descriptors gives the VIP up, and ends when it is told to', () =>
+  withHost('files', async ({ configure, start, status, host }) => {
+    const daemon = await start(await configure());
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
+    await host.run('prlimit', ['--pid', String(daemon.pid), '--nofile=3:3']);
+    await until(async () => (await readFile(daemon.log, 'utf8')).includes('to=address-refused'), { what: 'the fault' });
+    await until(async () => !(await host.addresses()).some((address) => address.ip === vip), {
+      what: 'the address gone',
+    });
+    daemon.signal('SIGTERM');
+    const { at } = await daemon.ended;
+    assert.ok(at > 0);
+  }));
