@@ -1,6 +1,5 @@
 import { lockHost } from './admin/lock.js';
 import { startAdminServer } from './admin/server.js';
-import type { Daemon } from './cli/run-daemon.js';
 import type { Settings } from './config/settings.js';
 import { findVipLinks, removeLeftovers, requireCapabilities } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
@@ -24,11 +23,20 @@ import { createSystemClock } from './time/system-clock.js';
 import type { DaemonStatus } from './vip/status.js';
 import { createVip, type Vip } from './vip-parts.js';
 
+/** A daemon that has started. */
+export interface Daemon {
+  status(): DaemonStatus;
+  /** Gives up every VIP in order. */
+  stop(reason: string): Promise<void>;
+  /** Settles when the daemon cannot go on. */
+  readonly failed: Promise<Error>;
+}
+
 /** An orderly stop waits for the API twice as long as one request may take by default, and a little. */
 const stopPatience = millis(10_000);
 
 /**
- * Starts the daemon: what may refuse first, leftovers next, elections last.
+ * Starts the daemon: what refuses for another vipd's sake first, leftovers next, then the parts, elections last.
  * Throws MissingPrivilege, or an Error of one sentence, when it cannot; nothing is left running then.
  */
 export async function startDaemon(settings: Settings, log: Log, metrics: Metrics, version: string): Promise<Daemon> {

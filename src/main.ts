@@ -63,6 +63,7 @@ async function run(settings: Settings): Promise<number> {
     lease: election.type === 'lease' ? election.lease.name : undefined,
   }));
   const metrics = createMetrics({ node, version, vips });
+  process.on('SIGHUP', () => log.warn('SIGHUP changes nothing yet: restart to apply a changed file'));
   log.info('starting', { version, vips: vips.map(({ name }) => name) });
   return runDaemon({
     start: () => startDaemon(settings, log, metrics, version),

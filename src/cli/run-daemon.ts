@@ -1,17 +1,8 @@
+import type { Daemon } from '../daemon.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { millis, plus } from '../time/instant.js';
-import type { DaemonStatus } from '../vip/status.js';
 import { exitCodes } from './exit-codes.js';
-
-/** A daemon that has started. */
-export interface Daemon {
-  status(): DaemonStatus;
-  /** Gives up every VIP in order. */
-  stop(reason: string): Promise<void>;
-  /** Settles when the daemon cannot go on. */
-  readonly failed: Promise<Error>;
-}
 
 export interface RunOptions {
   readonly start: () => Promise<Daemon>;

@@ -171,6 +171,7 @@ function leave(state: LeaseState, because: LeaseReason): LeaseState {
     tenure: undefined,
     because,
     doubtedAt: state.inFlight === undefined ? undefined : state.doubtedAt,
+    unclaimed: false,
   };
 }
 

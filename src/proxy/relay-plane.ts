@@ -32,8 +32,8 @@ interface Entry {
 }
 
 /**
- * The in-process proxy as the data plane of one VIP. Listens from the start, so that a port that cannot be had is known before a failover; takes
- * connections only while open.
+ * The in-process proxy as the data plane of one VIP. Listens from the start, so that a port that cannot be had is known before a
+ * failover; takes connections only while open.
  * Throws KernelError when a listener cannot be had.
  */
 export function createRelayPlane(parts: {

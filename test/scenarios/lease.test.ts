@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { leadershipOf } from '../../src/lease/machine.js';
 import type { LeaseConfig } from '../../src/lease/state.js';
 import { type Node, type Simulation, simulate } from './simulation.js';
 
@@ -128,6 +129,20 @@ test('hold: an API that is gone and a pause on top of it cost the VIP seconds, n
     cluster.run(60_000);
     assert.deepEqual(cluster.holders(), [leader]);
   }
+});
+
+test('hold: what the LAN said before the VIP was yielded gives no authority afterwards', () => {
+  const { cluster, leader } = started();
+  for (const node of cluster.nodes) node.cutUntil = Number.POSITIVE_INFINITY;
+  cluster.run(20_000);
+  cluster.pause(leader, 1300);
+  while (!leader.lease.unclaimed) cluster.run(1);
+  while (leader.lease.inFlight === undefined) cluster.run(1);
+  assert.equal(leadershipOf(leader.lease, leader.lease.lastStep.now).authority.kind, 'unchallenged');
+  cluster.tell(leader, { kind: 'claimed' });
+  assert.equal(leader.lease.because, 'claimed-by-other');
+  assert.equal(leader.lease.unclaimed, false);
+  assert.equal(leadershipOf(leader.lease, leader.lease.lastStep.now).authority.kind, 'none');
 });
 
 test('hold: a leader that is cut from the API, paused and followed does not come back by itself', () => {

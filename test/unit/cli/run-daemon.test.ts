@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Daemon, runDaemon } from '../../../src/cli/run-daemon.js';
+import { runDaemon } from '../../../src/cli/run-daemon.js';
+import type { Daemon } from '../../../src/daemon.js';
 import { createFakeClock } from '../../fakes/clock.js';
 import { statusExample } from '../telemetry/status-example.js';
 
