@@ -110,11 +110,13 @@ static bool read_backend(napi_env env, napi_value value, struct described *descr
 
 napi_value vipd_relay_set_backends(napi_env env, napi_callback_info info) {
   struct relay_listener *listener;
-  napi_value arguments[3];
-  uint32_t count, connect_timeout;
-  if (!read_arguments(env, info, 3, arguments, &listener)) return NULL;
+  napi_value arguments[4];
+  uint32_t count;
+  struct relay_rules rules;
+  if (!read_arguments(env, info, 4, arguments, &listener)) return NULL;
   TRY(env, napi_get_array_length(env, arguments[1], &count));
-  TRY(env, napi_get_value_uint32(env, arguments[2], &connect_timeout));
+  TRY(env, napi_get_value_uint32(env, arguments[2], &rules.connect_timeout));
+  TRY(env, napi_get_value_bool(env, arguments[3], &rules.least_connections));
   struct described *described = calloc(count + 1, sizeof *described);
   struct relay_wish *wishes = calloc(count + 1, sizeof *wishes);
   struct relay_table *table = NULL;
@@ -124,7 +126,7 @@ napi_value vipd_relay_set_backends(napi_env env, napi_callback_info info) {
     readable = napi_get_element(env, arguments[1], i, &element) == napi_ok && read_backend(env, element, &described[i]);
     wishes[i] = described[i].wish;
   }
-  if (readable) table = relay_roster_table(&listener->roster, wishes, count, connect_timeout);
+  if (readable) table = relay_roster_table(&listener->roster, wishes, count, rules);
   free(described);
   free(wishes);
   if (!readable) return vipd_throw_argument(env), NULL;
@@ -137,14 +139,14 @@ napi_value vipd_relay_reset(napi_env env, napi_callback_info info) {
   struct relay_listener *listener;
   napi_value arguments[2];
   napi_valuetype type;
-  char name[NAME_MAX_BYTES];
+  struct described described;
   if (!read_arguments(env, info, 2, arguments, &listener)) return NULL;
   TRY(env, napi_typeof(env, arguments[1], &type));
   if (type == napi_undefined) {
     relay_listener_reset(listener, NULL);
   } else {
-    TRY(env, napi_get_value_string_utf8(env, arguments[1], name, sizeof name, NULL));
-    relay_listener_reset(listener, name);
+    if (!read_backend(env, arguments[1], &described)) return vipd_throw_argument(env), NULL;
+    relay_listener_reset(listener, &described.wish);
   }
   return NULL;
 }

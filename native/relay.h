@@ -15,10 +15,10 @@ napi_value vipd_relay_listen(napi_env env, napi_callback_info info);
 /* relayPort(listener): the port it is bound to. */
 napi_value vipd_relay_port(napi_env env, napi_callback_info info);
 
-/* relaySetBackends(listener, [{ name, ip, port }], connectTimeout in ms). */
+/* relaySetBackends(listener, [{ name, ip, port }], connectTimeout in ms, leastConnections). */
 napi_value vipd_relay_set_backends(napi_env env, napi_callback_info info);
 
-/* relayReset(listener, name | undefined). */
+/* relayReset(listener, { name, ip, port } | undefined). */
 napi_value vipd_relay_reset(napi_env env, napi_callback_info info);
 
 /* relayStats(listener): { refused, resets, backends: [{ name, open, total, failed, reset, bytesFromClient, bytesToClient }] }. */

@@ -31,6 +31,7 @@ static bool give_up(struct relay_connection *connection) {
   }
   connection->server.end = (struct relay_end){.fd = -1};
   bool noted = relay_tried_add(&connection->tried, connection->backend);
+  connection->backend->assigned--;
   relay_backend_unref(connection->backend);
   connection->backend = NULL;
   return noted;
@@ -51,7 +52,7 @@ static void refuse(struct relay_connection *connection) {
 static void wait_for_descriptor(struct relay_connection *connection) {
   struct relay_engine *engine = connection->engine;
   relay_engine_pause_accepting(engine);
-  if (connection->patience == 0) connection->patience = engine->now + connection->listener->table->connect_timeout;
+  if (connection->patience == 0) connection->patience = engine->now + connection->listener->table->rules.connect_timeout;
   if (engine->now >= connection->patience) return refuse(connection);
   set_deadline(connection, engine->now + EXHAUSTION_PAUSE);
 }
@@ -66,9 +67,10 @@ void relay_attempt_next(struct relay_connection *connection) {
     if (fd < 0 && relay_is_exhaustion(errno)) return wait_for_descriptor(connection);
     connection->patience = 0;
     connection->backend = relay_backend_ref(backend);
+    backend->assigned++;
     connection->server.end = (struct relay_end){.fd = fd};
     if (fd >= 0 && relay_engine_watch(engine, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &connection->server.source))
-      return set_deadline(connection, engine->now + listener->table->connect_timeout);
+      return set_deadline(connection, engine->now + listener->table->rules.connect_timeout);
     if (!fail(connection)) return refuse(connection);
   }
 }

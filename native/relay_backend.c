@@ -27,6 +27,12 @@ void relay_backend_unref(struct relay_backend *backend) {
   free(backend);
 }
 
+bool relay_backend_is(const struct relay_backend *backend, const struct relay_wish *wish) {
+  const struct relay_address *a = &backend->address, *b = &wish->address;
+  return a->length == b->length && memcmp(&a->storage, &b->storage, sizeof a->storage) == 0 &&
+         strcmp(backend->name, wish->name) == 0;
+}
+
 void relay_table_free(struct relay_table *table) {
   if (table == NULL) return;
   for (size_t i = 0; i < table->count; i++) relay_backend_unref(table->backends[i]);
@@ -39,22 +45,29 @@ static bool was_tried(const struct relay_tried *tried, const struct relay_backen
   return false;
 }
 
-/* The cursor goes on behind the chosen one, so that a skipped backend's share is spread over all others, not given to its neighbour. */
+/*
+ * The cursor goes on behind the chosen one, so that a skipped backend's share is spread over all others, not given to its neighbour,
+ * and that backends with equally few connections take turns.
+ */
 struct relay_backend *relay_choose(const struct relay_table *table, size_t *cursor, const struct relay_tried *tried,
                                    uint64_t now) {
-  struct relay_backend *last_resort = NULL;
+  struct relay_backend *chosen = NULL, *last_resort = NULL;
+  size_t next = *cursor;
   size_t count = table == NULL ? 0 : table->count;
   for (size_t i = 0; i < count; i++) {
     size_t index = (*cursor + i) % count;
     struct relay_backend *backend = table->backends[index];
     if (was_tried(tried, backend)) continue;
-    if (backend->penalty_ends <= now) {
-      *cursor = (index + 1) % count;
-      return backend;
+    if (backend->penalty_ends > now) {
+      if (last_resort == NULL) last_resort = backend;
+    } else if (chosen == NULL || backend->assigned < chosen->assigned) {
+      chosen = backend;
+      next = (index + 1) % count;
+      if (!table->rules.least_connections) break;
     }
-    if (last_resort == NULL) last_resort = backend;
   }
-  return last_resort;
+  *cursor = next;
+  return chosen != NULL ? chosen : last_resort;
 }
 
 bool relay_tried_add(struct relay_tried *tried, struct relay_backend *backend) {

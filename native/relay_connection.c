@@ -83,6 +83,7 @@ void relay_connection_close(struct relay_connection *connection, bool reset) {
     atomic_fetch_sub_explicit(&connection->backend->open, 1, memory_order_relaxed);
     if (reset) atomic_fetch_add_explicit(&connection->backend->reset, 1, memory_order_relaxed);
   }
+  if (connection->backend != NULL) connection->backend->assigned--;
   connection->state = RELAY_CLOSED;
   close_leg(connection, &connection->client, reset);
   close_leg(connection, &connection->server, reset);
@@ -111,14 +112,15 @@ void relay_connections_continue(struct relay_engine *engine) {
   while (!list_is_empty(&busy)) run_flows(LIST_ITEM(busy.next, struct relay_connection, busy));
 }
 
-void relay_connections_reset(struct relay_engine *engine, const struct relay_listener *listener, const char *name) {
+void relay_connections_reset(struct relay_engine *engine, const struct relay_listener *listener,
+                             const struct relay_wish *wish) {
   for (struct list *link = engine->connections.next, *next; link != &engine->connections; link = next) {
     struct relay_connection *connection = LIST_ITEM(link, struct relay_connection, link);
     next = link->next;
     if (listener != NULL && connection->listener != listener) continue;
-    if (name == NULL) {
+    if (wish == NULL) {
       relay_connection_close(connection, true);
-    } else if (connection->backend != NULL && strcmp(connection->backend->name, name) == 0) {
+    } else if (connection->backend != NULL && relay_backend_is(connection->backend, wish)) {
       if (connection->state == RELAY_OPEN) relay_connection_close(connection, true);
       else relay_attempt_skip(connection);
     }

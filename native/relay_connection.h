@@ -46,7 +46,8 @@ void relay_connections_expire(struct relay_engine *engine);
 /* Goes on with those that had more to do than their share of a turn. */
 void relay_connections_continue(struct relay_engine *engine);
 
-/* Resets those of a listener (NULL: of all) to backends of a name (NULL: all); those not connected yet go on to the next backend. */
-void relay_connections_reset(struct relay_engine *engine, const struct relay_listener *listener, const char *name);
+/* Resets those of a listener (NULL: of all) to one backend (NULL: to all); those not connected yet go on to the next backend. */
+void relay_connections_reset(struct relay_engine *engine, const struct relay_listener *listener,
+                             const struct relay_wish *wish);
 
 void relay_connections_free_closed(struct relay_engine *engine);

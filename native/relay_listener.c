@@ -78,18 +78,27 @@ static void reset_waiting(struct relay_listener *listener) {
   }
 }
 
-static void reset(struct relay_engine *engine, struct relay_listener *listener, void *name) {
-  relay_connections_reset(engine, listener, name);
-  if (name == NULL) {
+static void reset(struct relay_engine *engine, struct relay_listener *listener, void *wish) {
+  relay_connections_reset(engine, listener, wish);
+  if (wish == NULL) {
     reset_waiting(listener);
     atomic_fetch_add_explicit(&listener->resets, 1, memory_order_release);
   }
-  free(name);
+  free(wish);
 }
 
-void relay_listener_reset(struct relay_listener *listener, const char *name) {
-  char *copy = name == NULL ? NULL : strdup(name);
-  if (name != NULL && copy == NULL) return;
+/* In one piece of memory, with the name behind. */
+static struct relay_wish *copy_wish(const struct relay_wish *wish) {
+  size_t length = strlen(wish->name) + 1;
+  struct relay_wish *copy = malloc(sizeof *copy + length);
+  if (copy == NULL) return NULL;
+  *copy = (struct relay_wish){.name = memcpy(copy + 1, wish->name, length), .address = wish->address};
+  return copy;
+}
+
+void relay_listener_reset(struct relay_listener *listener, const struct relay_wish *wish) {
+  struct relay_wish *copy = wish == NULL ? NULL : copy_wish(wish);
+  if (wish != NULL && copy == NULL) return;
   if (!relay_engine_post(listener->engine, reset, listener, copy)) free(copy);
 }
 

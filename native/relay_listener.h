@@ -37,10 +37,10 @@ void relay_listener_unref(struct relay_listener *listener);
 void relay_listener_replace_table(struct relay_listener *listener, struct relay_table *table);
 
 /*
- * Resets the open connections to the backends of that name; those being connected go on to the next. With NULL every client is
+ * Resets the open connections to that backend; those being connected go on to the next. With NULL every client is
  * reset, those too that wait to be accepted, and `resets` counts when that is done.
  */
-void relay_listener_reset(struct relay_listener *listener, const char *name);
+void relay_listener_reset(struct relay_listener *listener, const struct relay_wish *wish);
 
 /* Refuses new clients from this moment; open connections live on. Twice is fine. */
 void relay_listener_stop(struct relay_listener *listener);

@@ -1,20 +1,13 @@
 #include "relay_roster.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* How many backends that left are remembered, besides those that still have connections. */
 enum { REMEMBERED = 64 };
 
-static bool is_wished(const struct relay_backend *backend, const struct relay_wish *wish) {
-  return backend->address.length == wish->address.length &&
-         memcmp(&backend->address.storage, &wish->address.storage, sizeof wish->address.storage) == 0 &&
-         strcmp(backend->name, wish->name) == 0;
-}
-
 static struct relay_backend *find(struct relay_backend *const *backends, size_t count, const struct relay_wish *wish) {
   for (size_t i = 0; i < count; i++)
-    if (is_wished(backends[i], wish)) return backends[i];
+    if (relay_backend_is(backends[i], wish)) return backends[i];
   return NULL;
 }
 
@@ -25,10 +18,10 @@ static bool contains(struct relay_backend *const *backends, size_t count, const 
 }
 
 static struct relay_table *make_table(const struct relay_roster *roster, const struct relay_wish *wishes, size_t count,
-                                      uint32_t connect_timeout) {
+                                      struct relay_rules rules) {
   struct relay_table *table = calloc(1, sizeof *table + count * sizeof table->backends[0]);
   if (table == NULL) return NULL;
-  table->connect_timeout = connect_timeout;
+  table->rules = rules;
   for (size_t i = 0; i < count; i++) {
     struct relay_backend *backend = find(table->backends, i, &wishes[i]);
     if (backend == NULL) backend = find(roster->backends, roster->count, &wishes[i]);
@@ -48,8 +41,8 @@ static bool is_idle(const struct relay_backend *backend) {
 }
 
 struct relay_table *relay_roster_table(struct relay_roster *roster, const struct relay_wish *wishes, size_t count,
-                                       uint32_t connect_timeout) {
-  struct relay_table *table = make_table(roster, wishes, count, connect_timeout);
+                                       struct relay_rules rules) {
+  struct relay_table *table = make_table(roster, wishes, count, rules);
   struct relay_backend **backends = calloc(roster->count + count + 1, sizeof backends[0]);
   if (table == NULL || backends == NULL) {
     relay_table_free(table);

@@ -11,17 +11,11 @@ struct relay_roster {
   struct relay_backend **backends;
 };
 
-/* A backend as the caller names it; `name` is borrowed. */
-struct relay_wish {
-  const char *name;
-  struct relay_address address;
-};
-
 /*
  * A table of these backends, with the counters of those that are known by the same name and address. The roster is then in the
  * table's order. NULL, with the roster as it was, when memory is short.
  */
 struct relay_table *relay_roster_table(struct relay_roster *roster, const struct relay_wish *wishes, size_t count,
-                                       uint32_t connect_timeout);
+                                       struct relay_rules rules);
 
 void relay_roster_clear(struct relay_roster *roster);

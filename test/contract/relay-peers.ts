@@ -5,7 +5,7 @@ import { parseIp } from '../../src/net/ip.js';
 import { millis } from '../../src/time/instant.js';
 
 export const loopback = parseIp('127.0.0.1') ?? fail();
-export const timeout = { connectTimeout: millis(500) };
+export const timeout = { scheduler: 'roundrobin', connectTimeout: millis(500) } as const;
 
 function fail(): never {
   throw new Error('not an address');

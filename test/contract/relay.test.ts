@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { KernelError } from '../../src/kernel/errors.js';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createRelay } from '../../src/kernel/linux/relay.js';
-import type { Relay, RelayBackendStats, RelayListener } from '../../src/kernel/ports.js';
+import type { Relay, RelayBackend, RelayBackendStats, RelayListener } from '../../src/kernel/ports.js';
 import { type Ip, parseIp } from '../../src/net/ip.js';
 import { until } from '../netns/poll.js';
 import { answering, ask, dial, ending, loopback, refusingBackend, startPeer, timeout } from './relay-peers.js';
@@ -215,8 +215,9 @@ describe('relay: resets', () => {
       what: 'a.sockets.length === 10 && b.sockets.length === 10',
     });
     const ended = Promise.all(a.sockets.map(ending));
-    listener.reset('nobody');
-    listener.reset('a');
+    listener.reset({ ...a.backend, name: 'nobody' });
+    listener.reset({ ...a.backend, port: b.backend.port });
+    listener.reset(a.backend);
     assert.ok((await ended).every(({ how }) => how === 'ECONNRESET'));
     await until(() => clients.filter((client) => client.destroyed).length === 10, {
       within: 5000,
@@ -239,6 +240,40 @@ describe('relay: choice of backend', () => {
       backends.map(({ name }) => statsOf(name).total),
       [100, 100, 100],
     );
+    for (const peer of peers) peer[Symbol.dispose]();
+  });
+
+  it('gives to those with the fewest connections, in turns when they have equally many', async () => {
+    const peers = await Promise.all(['a', 'b', 'c'].map((name) => startPeer(name)));
+    const [a, b, c] = peers.map((peer) => peer.backend) as [RelayBackend, RelayBackend, RelayBackend];
+    const clients: Socket[] = [];
+    const open = async (count: number) => {
+      for (let i = 0; i < count; i++) clients.push(dial(listener.port));
+      const before = peers.reduce((sum, { sockets }) => sum + sockets.length, 0);
+      await until(() => peers.reduce((sum, { sockets }) => sum + sockets.length, 0) === before + count, {
+        within: 5000,
+        what: `${count} connections more`,
+      });
+    };
+    const least = { ...timeout, scheduler: 'leastconn' } as const;
+    listener.setBackends([a], least);
+    await open(6);
+    listener.setBackends([a, b], least);
+    await open(6);
+    listener.setBackends([a, b, c], least);
+    await open(15);
+    assert.deepEqual(
+      [a, b, c].map(({ name }) => statsOf(name).total),
+      [9, 9, 9],
+    );
+    for (const socket of peers[1]?.sockets ?? []) socket.resetAndDestroy();
+    await until(() => statsOf('b').open === 0, { within: 5000, what: 'no open connections to b' });
+    await open(6);
+    assert.deepEqual(
+      [a, b, c].map(({ name }) => statsOf(name).open),
+      [9, 6, 9],
+    );
+    for (const client of clients) client.destroy();
     for (const peer of peers) peer[Symbol.dispose]();
   });
 

@@ -7,7 +7,10 @@ import { millis } from '../../src/time/instant.js';
 
 const [name = '', ip = '', port = ''] = process.argv.slice(2);
 const listener = createRelay(loadAddon()).listen({ ip: parseIp('127.0.0.1') as Ip, port: 0, freebind: false });
-listener.setBackends([{ name, ip: parseIp(ip) as Ip, port: Number(port) }], { connectTimeout: millis(5000) });
+listener.setBackends([{ name, ip: parseIp(ip) as Ip, port: Number(port) }], {
+  scheduler: 'roundrobin',
+  connectTimeout: millis(5000),
+});
 const began = process.cpuUsage();
 console.log(listener.port);
 process.stdin.resume().on('end', () => {

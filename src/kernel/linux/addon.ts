@@ -25,8 +25,13 @@ export interface Addon {
   relayDispose(relay: Handle): void;
   relayListen(relay: Handle, ip: string, port: number, freebind: boolean): Handle;
   relayPort(listener: Handle): number;
-  relaySetBackends(listener: Handle, backends: readonly RelayBackend[], connectTimeout: number): void;
-  relayReset(listener: Handle, backend: string | undefined): void;
+  relaySetBackends(
+    listener: Handle,
+    backends: readonly RelayBackend[],
+    connectTimeout: number,
+    leastConnections: boolean,
+  ): void;
+  relayReset(listener: Handle, backend: RelayBackend | undefined): void;
   relayStats(listener: Handle): RelayStats;
   relayUnlisten(listener: Handle): void;
 }

@@ -16,8 +16,8 @@ export function createRelay(addon: RelayAddon): Relay {
       const listener = orKernelError(where, () => addon.relayListen(relay, ip, port, freebind));
       return {
         port: addon.relayPort(listener),
-        setBackends: (backends, { connectTimeout }) =>
-          addon.relaySetBackends(listener, backends, Math.max(1, Math.ceil(connectTimeout))),
+        setBackends: (backends, { scheduler, connectTimeout }) =>
+          addon.relaySetBackends(listener, backends, Math.max(1, Math.ceil(connectTimeout)), scheduler === 'leastconn'),
         reset: (backend) => addon.relayReset(listener, backend),
         stats: () => addon.relayStats(listener),
         [Symbol.dispose]: () => addon.relayUnlisten(listener),
