@@ -6,13 +6,11 @@ import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
 import { createNetwork } from './kernel/linux/network.js';
 import { createArpSockets } from './kernel/linux/packet-socket.js';
-import { createRedirects } from './kernel/linux/redirects.js';
 import { createRelay } from './kernel/linux/relay.js';
-import type { Link, Redirects } from './kernel/ports.js';
+import type { Link } from './kernel/ports.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
-import { type Ip, parseIp } from './net/ip.js';
-import { createRedirectShares } from './proxy/redirect-shares.js';
+import { type Choice, createPlanes } from './planes.js';
 import { type Health, startTelemetryServer } from './telemetry/http.js';
 import type { Log } from './telemetry/log.js';
 import { watchLoopLag } from './telemetry/loop-lag.js';
@@ -25,7 +23,7 @@ import { createVip, type Vip } from './vip-parts.js';
 
 /** A daemon that has started. */
 export interface Daemon {
-  status(): DaemonStatus;
+  status(): Promise<DaemonStatus>;
   /** Gives up every VIP in order. */
   stop(reason: string): Promise<void>;
   /** Settles when the daemon cannot go on. */
@@ -53,11 +51,13 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
     givenUp ??= giveUp(vips, clock, log);
     return givenUp;
   };
-  const status = (): DaemonStatus => ({
-    node: settings.node.name,
-    version,
-    vips: vips.map((vip) => vip.reading().status),
-  });
+  const look = async () => {
+    await Promise.all(vips.map((vip) => vip.look()));
+  };
+  const status = async (): Promise<DaemonStatus> => {
+    await look();
+    return { node: settings.node.name, version, vips: vips.map((vip) => vip.reading().status) };
+  };
 
   try {
     // Before anything on this host is touched: these refuse when another vipd runs here.
@@ -68,10 +68,14 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
     const network = createNetwork(addon, clock);
     await removeLeftovers(network, settings.vips, log);
     const links = await findVipLinks(network, settings.vips, log);
-    const redirects = createRedirects(clock);
-    await clearRedirects(redirects, settings.vips.some(needsRedirect), log);
     const relay = createRelay(addon);
     closers.push(() => relay[Symbol.dispose]());
+    const memoryFile = `${settings.admin.socket}.sysctls.json`;
+    const planes = createPlanes({ addon, relay, memoryFile, clock, log });
+    await planes.removeLeftovers(settings.vips);
+    const choices = new Map<string, Choice>();
+    for (const vip of settings.vips) choices.set(vip.name, await planes.choose(vip));
+    const addresses = await network.addresses();
     let client: KubernetesClient | undefined;
     const virtualIps = settings.vips.flatMap((vip) => vip.addresses.map((address) => address.ip));
     closers.push(() => client?.[Symbol.dispose]());
@@ -80,8 +84,7 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
       clock,
       network,
       arp: createArpSockets(addon),
-      relay,
-      share: createRedirectShares(redirects),
+      planes,
       kubernetes() {
         client ??= createKubernetesClient({ ...settings.kubernetes, virtualIps, clock });
         return client;
@@ -91,8 +94,14 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
       metrics,
     };
     closers.push(giveUpOnce);
-    for (const vip of settings.vips) vips.push(createVip(vip, links.get(vip.name) as Link, shared));
-    metrics.readFrom(() => vips.map((vip) => vip.reading()));
+    for (const vip of settings.vips) {
+      const ground = { link: links.get(vip.name) as Link, choice: choices.get(vip.name) as Choice, addresses };
+      vips.push(createVip(vip, ground, shared));
+    }
+    metrics.readFrom(async () => {
+      await look();
+      return vips.map((vip) => vip.reading());
+    });
     if (settings.metrics.listen !== undefined) {
       const { listen } = settings.metrics;
       const server = await startTelemetryServer({
@@ -139,10 +148,6 @@ function ready(vips: readonly Vip[]): Health {
   return { ok: reasons.length === 0, reasons };
 }
 
-function needsRedirect(vip: Settings['vips'][number]): boolean {
-  return vip.loadBalancer.mode !== 'off' && vip.loadBalancer.backends.from === 'nodes';
-}
-
 /** Gives the VIPs up and away; whatever the kernel or the API refuse, it ends. */
 async function giveUp(vips: readonly Vip[], clock: Clock, log: Log): Promise<void> {
   let timer: Disposable | undefined;
@@ -152,25 +157,4 @@ async function giveUp(vips: readonly Vip[], clock: Clock, log: Log): Promise<voi
   const end = await Promise.race([Promise.all(vips.map((vip) => vip.stop())), late]);
   timer?.[Symbol.dispose]();
   if (end === 'late') log.error('not all VIPs could be given up in order; the kernel removes what is left');
-}
-
-/**
- * Removes the table of an earlier life. If VIP:port will have to be redirected, shows now, not at failover, whether it can be; the
- * address is of TEST-NET-1 (RFC 5737): nobody's connections are touched.
- */
-async function clearRedirects(redirects: Redirects, areNeeded: boolean, log: Log): Promise<void> {
-  try {
-    if (areNeeded) await redirects.set([{ ip: parseIp('192.0.2.1') as Ip, port: 1, toPort: 1 }]);
-    await redirects.set([]);
-  } catch (error) {
-    const because = error instanceof Error ? error.message : String(error);
-    if (!areNeeded) {
-      log.warn('cannot look for an nftables table of an earlier life', { because });
-      return;
-    }
-    log.error('nftables cannot redirect VIP:port to the proxy: the VIP will reach only what listens on its host', {
-      because,
-      mend: 'load the kernel module nf_tables with NAT, or give the daemon NET_ADMIN',
-    });
-  }
 }

@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
-import { type Balancer, createBalancer, type Source } from './balancer/driver.js';
+import { type Balancer, type BalancerConfig, createBalancer, type Source } from './balancer/driver.js';
 import { createHealthChecks } from './balancer/health-driver.js';
 import { createHttpsProber } from './balancer/https-prober.js';
 import type { Backend } from './balancer/pool.js';
 import { createTcpProber, type Prober } from './balancer/prober.js';
 import { authoritiesIn, createTrust } from './balancer/trust.js';
-import type { HealthCheckSettings, VipSettings } from './config/settings.js';
-import type { ArpSockets, Link, Network, NetworkChange, Relay } from './kernel/ports.js';
+import type { HealthCheckSettings, LoadBalancerSettings, VipSettings } from './config/settings.js';
+import type { ArpSockets, InterfaceAddress, Link, Network, NetworkChange } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
 import type { ClusterCa } from './kubernetes/credentials.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
@@ -14,8 +14,7 @@ import { createNodeApi } from './kubernetes/node-api.js';
 import { createLeaseElection } from './lease/driver.js';
 import { type Family, familyOf, type Ip, parseIp } from './net/ip.js';
 import type { ControlPlaneNode } from './nodes/node.js';
-import type { RedirectShare } from './proxy/redirect-shares.js';
-import { createRelayPlane } from './proxy/relay-plane.js';
+import type { Choice, Planes } from './planes.js';
 import type { Log } from './telemetry/log.js';
 import type { Metrics, VipReading } from './telemetry/metrics.js';
 import type { Clock } from './time/clock.js';
@@ -34,8 +33,7 @@ export interface Shared {
   readonly clock: Clock;
   readonly network: Network;
   readonly arp: ArpSockets;
-  readonly relay: Relay;
-  readonly share: () => RedirectShare;
+  readonly planes: Planes;
   readonly kubernetes: () => KubernetesClient;
   /** What the API servers' certificates are verified with, as the kubeconfig has it now. */
   readonly clusterCa: () => ClusterCa;
@@ -48,6 +46,8 @@ export interface Vip {
   start(): void;
   network(change: NetworkChange): void;
   stop(): Promise<void>;
+  /** Reads anew what `reading` says of connections. */
+  look(): Promise<void>;
   reading(): VipReading;
   /** Why this node could not serve the VIP if it had to. */
   troubles(): readonly string[];
@@ -55,18 +55,32 @@ export interface Vip {
 
 /** How long beyond a Lease a holder is waited for that still answers for the address. */
 const patienceMargin = 500;
-const offStatus: LoadBalancerStatus = { mode: 'off', because: 'configured', ports: [], backends: [] };
+const offStatus: LoadBalancerStatus = {
+  mode: 'off',
+  because: 'configured',
+  trouble: undefined,
+  ports: [],
+  backends: [],
+};
 const noDataPath: DataPath = { open: async () => {}, reset: async () => {}, close: async () => {} };
 
+/** What of this host a VIP stands on. */
+export interface Ground {
+  readonly link: Link;
+  /** The host's addresses when the daemon started. */
+  readonly addresses: readonly InterfaceAddress[];
+  readonly choice: Choice;
+}
+
 /** Builds the parts of one VIP and hands each its ports. Nothing is contended for before `start`. */
-export function createVip(settings: VipSettings, link: Link, shared: Shared): Vip {
+export function createVip(settings: VipSettings, ground: Ground, shared: Shared): Vip {
   const { clock, metrics } = shared;
   const log = logFor(shared.log, settings.name);
   const { election, leaseAge } = createElection(settings, shared, log);
-  const balancer = settings.loadBalancer.mode === 'off' ? undefined : createLoadBalancer(settings, shared, log);
+  const balancer = settings.loadBalancer.mode === 'off' ? undefined : createLoadBalancer(settings, ground, shared, log);
   const driver: VipDriver = createVipDriver({
     ips: settings.addresses.map((address) => address.ip),
-    link,
+    link: ground.link,
     config: {
       deadManSwitch: settings.deadManSwitch,
       announce: settings.announce,
@@ -110,6 +124,9 @@ export function createVip(settings: VipSettings, link: Link, shared: Shared): Vi
       await driver.stop();
       balancer?.stop();
     },
+    async look() {
+      await balancer?.path.look();
+    },
     reading() {
       const { lease, type } = settings.election;
       return {
@@ -127,6 +144,7 @@ export function createVip(settings: VipSettings, link: Link, shared: Shared): Vi
       if (loadBalancer.mode !== 'off' && !loadBalancer.backends.some((backend) => backend.state === 'up')) {
         troubles.push(`VIP ${settings.name}: no backend is up`);
       }
+      if (loadBalancer.trouble !== undefined) troubles.push(`VIP ${settings.name}: ${loadBalancer.trouble}`);
       return troubles;
     },
   };
@@ -160,38 +178,29 @@ function createElection(
   return { election, leaseAge };
 }
 
-function createLoadBalancer(
-  settings: VipSettings,
-  shared: Shared,
-  log: Log,
-): { readonly path: Balancer; start(): void; stop(): void } {
-  const { clock, metrics, relay } = shared;
+interface LoadBalancer {
+  readonly path: Balancer;
+  start(): void;
+  stop(): void;
+}
+
+function createLoadBalancer(settings: VipSettings, ground: Ground, shared: Shared, log: Log): LoadBalancer {
+  const { clock, metrics, planes } = shared;
   const { loadBalancer } = settings;
   const { backends } = loadBalancer;
-  const ips = settings.addresses.map((address) => address.ip);
+  const { mode, because } = ground.choice;
+  log.info('data plane', { mode, because });
   const checks = createHealthChecks({
     config: loadBalancer.healthCheck,
     probe: createProber(loadBalancer.healthCheck, shared),
     clock,
     seed: randomInt(2 ** 31) as Seed,
     log,
-    onChange: (backend, up) => path.backendTurned(backend, up),
+    onChange: () => path.backendTurned(),
     onCheck: (backend, _result, took) => metrics.checked(settings.name, backend.name, took / 1000),
   });
-  const plane = createRelayPlane({
-    config: {
-      ips,
-      ports: loadBalancer.ports,
-      entry: backends.from === 'nodes' ? 'redirect' : 'listen',
-      connectTimeout: loadBalancer.connectTimeout,
-    },
-    relay,
-    redirects: shared.share(),
-    clock,
-    log,
-  });
-  const { ports, whenBackendDown } = loadBalancer;
-  const path = createBalancer({ plane, ports, whenBackendDown, checks, log });
+  const plane = planes.create(mode, settings, log);
+  const path = createBalancer({ plane, because, config: balancerConfig(loadBalancer), checks, log });
   let watch: Disposable | undefined;
   return {
     path,
@@ -202,7 +211,7 @@ function createLoadBalancer(
           undefined,
         );
       } else {
-        watch = watchNodes(path, backends.port, familyOf(ips[0] as Ip), shared, log);
+        watch = watchNodes(path, localBackend(settings, ground, shared.node), backends.port, settings, shared, log);
       }
     },
     stop() {
@@ -212,6 +221,10 @@ function createLoadBalancer(
   };
 }
 
+function balancerConfig({ ports, scheduler, connectTimeout, whenBackendDown }: LoadBalancerSettings): BalancerConfig {
+  return { ports, scheduler, connectTimeout, whenBackendDown };
+}
+
 function createProber(check: HealthCheckSettings, { clock, clusterCa }: Shared): Prober {
   if (check.type === 'tcp') return createTcpProber(clock);
   const { ca, insecure } = check;
@@ -219,9 +232,29 @@ function createProber(check: HealthCheckSettings, { clock, clusterCa }: Shared):
   return createHttpsProber({ ...check, trust: insecure ? 'insecure' : trust }, clock);
 }
 
-function watchNodes(balancer: Balancer, port: number, family: Family, shared: Shared, log: Log): Disposable {
-  const loopback = parseIp(family === 4 ? '127.0.0.1' : '::1') as Ip;
-  const local: Backend = { name: shared.node, ip: loopback, port };
+/**
+ * This node's own API server. The proxy reaches it whatever address the node has; what the kernel sends on must be an address of the
+ * interface, and undefined when that has none.
+ */
+function localBackend(settings: VipSettings, { link, addresses, choice }: Ground, node: string): Backend | undefined {
+  const { backends } = settings.loadBalancer;
+  if (backends.from !== 'nodes') return undefined;
+  const vips = settings.addresses.map(({ ip }) => ip);
+  const family = familyOf(vips[0] as Ip);
+  const own = addresses.find((a) => a.link === link.index && familyOf(a.ip) === family && !a.deprecated);
+  const ip = choice.mode === 'proxy' ? parseIp(family === 4 ? '127.0.0.1' : '::1') : own?.ip;
+  return ip === undefined ? undefined : { name: node, ip, port: backends.port };
+}
+
+function watchNodes(
+  balancer: Balancer,
+  local: Backend | undefined,
+  port: number,
+  settings: VipSettings,
+  shared: Shared,
+  log: Log,
+): Disposable {
+  const family = familyOf(settings.addresses[0]?.ip as Ip);
   // Until the API says which nodes there are, this node's own API server is what there is.
   balancer.setSources([], local);
   return createNodeApi(shared.kubernetes(), shared.clock).watch((event) => {

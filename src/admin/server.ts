@@ -6,7 +6,7 @@ import type { DaemonStatus } from '../vip/status.js';
 
 export interface AdminServerOptions {
   readonly path: string;
-  readonly status: () => DaemonStatus;
+  readonly status: () => DaemonStatus | Promise<DaemonStatus>;
 }
 
 /**
@@ -22,7 +22,7 @@ export async function startAdminServer({ path, status }: AdminServerOptions): Pr
   });
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000 },
-    (request, response) => answer(request, response, status),
+    (request, response) => void answer(request, response, status),
   );
   server.setTimeout(10_000);
   await listen(server, path);
@@ -82,7 +82,11 @@ function isAnswered(path: string): Promise<boolean> {
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, status: () => DaemonStatus): void {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: AdminServerOptions['status'],
+): Promise<void> {
   const path = request.url?.split('?', 1)[0];
   if (path !== '/v1/status') {
     send(response, 404, { error: 'not-found', message: 'there is /v1/status' });
@@ -90,7 +94,7 @@ function answer(request: IncomingMessage, response: ServerResponse, status: () =
     response.setHeader('Allow', 'GET');
     send(response, 405, { error: 'method-not-allowed', message: 'only GET' });
   } else {
-    send(response, 200, status());
+    send(response, 200, await status());
   }
 }
 

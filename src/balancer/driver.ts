@@ -1,10 +1,10 @@
 import { endpoint } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { DataPath } from '../vip/data-path.js';
-import type { DataPlane, PlaneBackendStats, PlaneStats } from '../vip/data-plane.js';
+import type { DataPlane, PlaneBackendStats, PlaneConfig, PlaneStats } from '../vip/data-plane.js';
 import type { BackendStatus, LoadBalancerStatus } from '../vip/status.js';
 import type { HealthChecks } from './health-driver.js';
-import { type Backend, eligible } from './pool.js';
+import { type Backend, isSame, shareOut } from './pool.js';
 
 /** A backend before its checks. */
 export interface Source extends Backend {
@@ -12,51 +12,80 @@ export interface Source extends Backend {
   readonly ready: boolean;
 }
 
+export interface BalancerConfig extends PlaneConfig {
+  /** What happens to the open connections of a backend that goes down, or away. */
+  readonly whenBackendDown: 'close' | 'keep';
+}
+
 export interface Balancer extends DataPath, Disposable {
   /** The backends there are, and what serves when none of them can. */
   setSources(sources: readonly Source[], local: Backend | undefined): void;
   /** The checks of a backend turned. */
-  backendTurned(backend: Backend, up: boolean): void;
+  backendTurned(): void;
+  /** Whether a backend gets new connections, as an operator wants it; false when there is none of this name. */
+  drain(backend: string, drained: boolean): boolean;
+  /** Balances in another way from now on; open connections live on. Throws KernelError, with nothing changed, when it cannot. */
+  change(config: BalancerConfig): void;
+  /** Reads anew what `status` and `stats` say of connections. */
+  look(): Promise<void>;
   status(): LoadBalancerStatus;
   stats(): PlaneStats;
 }
 
-/** Decides which backends of one VIP take connections, and has a data plane carry them. */
+/**
+ * Decides which backends of one VIP take connections, and has a data plane carry them.
+ * @param parts.because why it is this data plane
+ */
 export function createBalancer(parts: {
   readonly plane: DataPlane;
-  readonly ports: readonly number[];
-  readonly whenBackendDown: 'close' | 'keep';
+  readonly because: string;
+  readonly config: BalancerConfig;
   readonly checks: HealthChecks;
   readonly log: Log;
 }): Balancer {
   const { plane, checks, log } = parts;
+  let { config } = parts;
   let sources: readonly Source[] = [];
   let local: Backend | undefined;
+  const drained = new Set<string>();
+  /** Those that are gone but keep their open connections. */
+  let leaving: readonly Backend[] = [];
   let isOpen = false;
-  let usingLocal = false;
+  let wasLastResort = false;
 
   function apply(): void {
-    const candidates = sources.map((s) => ({ ...s, up: checks.of(s.name)?.health.up ?? false }));
-    const backends = eligible(candidates, local);
-    const nowLocal = backends.length === 1 && backends[0] === local;
-    if (isOpen && nowLocal && !usingLocal) log.warn('no backend left: serving the local API server');
-    usingLocal = nowLocal;
-    plane.setBackends(backends);
+    const candidates = sources.map((s) => ({
+      ...s,
+      up: checks.of(s)?.health.up ?? false,
+      drained: drained.has(s.name),
+    }));
+    const { shares, isLastResort } = shareOut(candidates, local, config.whenBackendDown);
+    if (isOpen && isLastResort && !wasLastResort) log.warn('no backend left: serving the local API server');
+    wasLastResort = isLastResort;
+    const left = leaving.filter((b) => !shares.some((s) => isSame(s, b)));
+    plane.setBackends([...shares, ...left.map((b) => ({ ...b, draining: true }))]);
   }
 
-  function end(name: string): void {
-    if (parts.whenBackendDown === 'close') plane.resetBackend(name);
+  /** Who has gone and has no open connection any more is forgotten. */
+  function forget(): void {
+    const open = plane.stats().backends.filter((b) => b.open > 0);
+    const stay = leaving.filter((b) => open.some(({ name }) => name === b.name));
+    if (stay.length === leaving.length) return;
+    leaving = stay;
+    apply();
   }
 
   function backendStatus(source: Source, counters: readonly PlaneBackendStats[]): BackendStatus {
-    const check = checks.of(source.name);
+    const check = checks.of(source);
     const result = check?.health.lastResult;
     const at = check?.at?.toISOString();
+    const isUp = check?.health.up === true && (source.ready || !sources.some((s) => s.ready));
+    const { name } = source;
     return {
-      name: source.name,
+      name,
       address: endpoint(source.ip, source.port),
-      state: check?.health.up === true && (source.ready || !sources.some((s) => s.ready)) ? 'up' : 'down',
-      connections: counters.find((c) => c.name === source.name)?.open ?? 0,
+      state: !isUp ? 'down' : drained.has(name) ? 'draining' : 'up',
+      connections: counters.find((c) => c.name === name)?.open ?? 0,
       lastCheck:
         result === undefined || at === undefined ? undefined : { at, result: result.ok ? 'ok' : result.because },
     };
@@ -72,29 +101,46 @@ export function createBalancer(parts: {
       isOpen = false;
       return plane.reset();
     },
-    close() {
+    async close() {
       isOpen = false;
-      return plane.close();
+      await plane.close();
+      leaving = [];
     },
     setSources(next, fallback) {
-      const gone = sources.filter((s) => !next.some((n) => n.name === s.name && n.ip === s.ip && n.port === s.port));
+      const gone = sources.filter((s) => !next.some((n) => n.name === s.name && isSame(n, s)));
       sources = next;
       local = fallback;
+      for (const { name } of gone) if (!next.some((n) => n.name === name)) drained.delete(name);
+      leaving = config.whenBackendDown === 'keep' && isOpen ? [...leaving, ...gone] : [];
       checks.set(next);
       apply();
-      for (const source of gone) end(source.name);
     },
-    backendTurned(backend, up) {
+    backendTurned: apply,
+    drain(backend, wanted) {
+      if (!sources.some(({ name }) => name === backend)) return false;
+      if (drained.has(backend) === wanted) return true;
+      if (wanted) drained.add(backend);
+      else drained.delete(backend);
+      log.info('backend', { backend, ...(wanted ? { to: 'draining' } : { from: 'draining' }), because: 'operator' });
       apply();
-      if (!up) end(backend.name);
+      return true;
+    },
+    change(next) {
+      plane.change(next);
+      config = next;
+      apply();
+    },
+    async look() {
+      await plane.look();
+      forget();
     },
     status() {
       const counters = plane.stats().backends;
-      const because = plane.trouble() ?? 'in-process relay';
       return {
         mode: plane.mode,
-        because,
-        ports: parts.ports,
+        because: parts.because,
+        trouble: plane.trouble(),
+        ports: config.ports,
         backends: sources.map((s) => backendStatus(s, counters)),
       };
     },

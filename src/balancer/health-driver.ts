@@ -1,3 +1,4 @@
+import { endpoint } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { between, type Millis } from '../time/instant.js';
@@ -33,7 +34,7 @@ export interface HealthChecks extends Disposable {
   set(backends: readonly Backend[]): void;
   /** Checks in another way from now on; every backend keeps its state. */
   change(checking: Checking): void;
-  of(name: string): CheckReport | undefined;
+  of(backend: Backend): CheckReport | undefined;
 }
 
 interface Target {
@@ -109,18 +110,16 @@ export function createHealthChecks(
   function drop(target: Target): void {
     target.end.abort();
     target.timer?.[Symbol.dispose]();
-    targets.delete(target.backend.name);
+    targets.delete(keyOf(target.backend));
   }
 
   return {
     set(backends) {
       for (const target of [...targets.values()]) {
-        const wanted = backends.find((b) => b.name === target.backend.name);
-        const same = wanted?.ip === target.backend.ip && wanted.port === target.backend.port;
-        if (!same) drop(target);
+        if (!backends.some((backend) => keyOf(backend) === keyOf(target.backend))) drop(target);
       }
       for (const backend of backends) {
-        if (targets.has(backend.name)) continue;
+        if (targets.has(keyOf(backend))) continue;
         const drawn = random(seed);
         seed = drawn.seed;
         const own = Math.floor(drawn.value * 2 ** 31) as Seed;
@@ -132,7 +131,7 @@ export function createHealthChecks(
           timer: undefined,
           said: new Set(),
         };
-        targets.set(backend.name, target);
+        targets.set(keyOf(backend), target);
         void check(target);
       }
     },
@@ -140,14 +139,19 @@ export function createHealthChecks(
       ({ config, probe } = checking);
       for (const target of targets.values()) schedule(target);
     },
-    of: (name) => {
-      const target = targets.get(name);
+    of: (backend) => {
+      const target = targets.get(keyOf(backend));
       return target === undefined ? undefined : { health: target.health, at: target.at };
     },
     [Symbol.dispose]() {
       for (const target of [...targets.values()]) drop(target);
     },
   };
+}
+
+/** A node may have an address of each family: each is a backend. */
+function keyOf({ name, ip, port }: Backend): string {
+  return `${name} ${endpoint(ip, port)}`;
 }
 
 function word({ up, lastResult }: HealthState): 'unchecked' | 'up' | 'down' {

@@ -6,21 +6,43 @@ export interface Backend {
   readonly port: number;
 }
 
-/** A backend as it is known: where it comes from, and what its checks say. */
+/** A backend as it is known: where it comes from, and what its checks and the operator say. */
 export interface Candidate extends Backend {
   /** What Kubernetes says of its node; true for static backends. */
   readonly ready: boolean;
   readonly up: boolean;
+  /** The operator wants it to get no new connections. */
+  readonly drained: boolean;
+}
+
+export interface Share extends Backend {
+  /** Gets no new connections; open ones go on. */
+  readonly draining: boolean;
 }
 
 /**
- * The backends that new connections may take. A node that Kubernetes calls NotReady is left out while any node is Ready: when
- * none is, it is the API that knows nothing, not the nodes that are gone. The last one lost, a control-plane node serves its own
- * API server (`local`) rather than nothing.
+ * Who gets connections. A node that Kubernetes calls NotReady gets no new ones while any node is Ready: when none is, it is the API
+ * that knows nothing, not the nodes that are gone. The last one lost, a control-plane node serves its own API server (`local`)
+ * rather than nothing. Who gets no new ones keeps its open ones, except that those of a backend that is down are kept only on
+ * request. `isLastResort`: it is the local API server that serves.
  */
-export function eligible(candidates: readonly Candidate[], local: Backend | undefined): readonly Backend[] {
+export function shareOut(
+  candidates: readonly Candidate[],
+  local: Backend | undefined,
+  whenDown: 'close' | 'keep',
+): { readonly shares: readonly Share[]; readonly isLastResort: boolean } {
   const anyReady = candidates.some((c) => c.ready);
-  const usable = candidates.filter((c) => c.up && (c.ready || !anyReady));
-  if (usable.length > 0) return usable.map(({ name, ip, port }) => ({ name, ip, port }));
-  return local === undefined ? [] : [local];
+  const usable = candidates.filter((c) => c.up && !c.drained && (c.ready || !anyReady));
+  const isLastResort = usable.length === 0 && local !== undefined;
+  const takers: readonly Backend[] = isLastResort ? [local] : usable;
+  const keepers = candidates.filter((c) => !takers.some((t) => isSame(t, c)) && (c.up || whenDown === 'keep'));
+  return { shares: [...takers.map((b) => share(b, false)), ...keepers.map((b) => share(b, true))], isLastResort };
+}
+
+export function isSame(a: Backend, b: Backend): boolean {
+  return a.ip === b.ip && a.port === b.port;
+}
+
+function share({ name, ip, port }: Backend, draining: boolean): Share {
+  return { name, ip, port, draining };
 }

@@ -33,6 +33,7 @@ function vipText(vip: VipStatus, node: string, now: Date): string {
     ['because', vip.because],
     ['held', vip.held ? 'yes' : 'no'],
     ['balancer', `${balancer.mode}${ports} (${balancer.because})`],
+    ...(balancer.trouble === undefined ? [] : [['trouble', balancer.trouble]]),
   ];
   const title = `${vip.name}  ${vip.addresses.join(' ')} on ${vip.interface}`;
   const text = [title, ...table(facts).map((line) => `  ${line}`)];

@@ -1,5 +1,6 @@
 import { formatCidr } from '../net/cidr.js';
 import type { Ip } from '../net/ip.js';
+import { beyondKernel } from './kernel-reach.js';
 import { shown } from './kinds.js';
 import type { ValuesOf, vipSettings } from './schema.js';
 
@@ -24,6 +25,7 @@ export function checkVips(
     if (vip['election.type'] === 'lease') checkLease(vip, refuseHere);
     if (vip['loadBalancer.mode'] === 'off') return;
     checkBackends(vip, refuseHere);
+    checkMode(vip, refuseHere);
     checkHealthCheck(vip, hasKubeconfig, refuseHere);
   });
   checkDistinct(vips, (index, path, message) => refuse(index, path, message, []));
@@ -123,6 +125,28 @@ function checkBackends(vip: VipValues, refuse: Refuse): void {
   if (from === 'static' && vip['loadBalancer.backends.port'] !== undefined) {
     refuse('loadBalancer.backends.port', 'each static server has its own port; remove this one');
   }
+}
+
+/** What a mode cannot do by its nature; what this kernel lacks is known when the daemon starts. */
+function checkMode(vip: VipValues, refuse: Refuse): void {
+  const mode = vip['loadBalancer.mode'];
+  if (mode !== 'ipvs' && mode !== 'nftables') return;
+  if (mode === 'nftables' && vip['loadBalancer.scheduler'] === 'leastconn') {
+    refuse(
+      'loadBalancer.scheduler',
+      'nftables gives connections in turns only; write roundrobin, or set loadBalancer.mode to ipvs or proxy',
+      'loadBalancer.mode',
+    );
+  }
+  const { addresses, 'loadBalancer.backends.servers': servers } = vip;
+  if (vip['loadBalancer.backends.from'] !== 'static' || addresses === undefined || servers === undefined) return;
+  const beyond = beyondKernel(addresses, servers);
+  if (beyond === undefined) return;
+  refuse(
+    'loadBalancer.backends.servers',
+    `${beyond.because}, which ${mode} does not reach; give another address, or set loadBalancer.mode to proxy`,
+    'loadBalancer.mode',
+  );
 }
 
 const httpsKeys = ['path', 'aliveStatuses', 'ca', 'serverName', 'insecure'] as const;

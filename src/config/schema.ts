@@ -135,20 +135,17 @@ export const vipSettings = {
     'When the daemon is killed, stopped or hung, the kernel removes the VIP by itself within this time; `off` leaves it for ever.',
   ),
   'loadBalancer.mode': setting(
-    kinds.choice(['auto', 'proxy', 'off'], {
-      ipvs: 'IPVS comes with a later version; write auto, proxy or off',
-      nftables: 'nftables balancing comes with a later version; write auto, proxy or off',
-    }),
+    kinds.choice(['auto', 'ipvs', 'nftables', 'proxy', 'off']),
     'load-balancer',
     'auto',
-    'How connections to the VIP reach the backends. `auto` is `proxy`, the relay in the daemon, in this version; with `off` the node itself answers.',
+    'What carries connections from the VIP to the backends: the kernel (`ipvs`, `nftables`), or the relay in the daemon (`proxy`). `auto` is `ipvs` where the kernel has it, else `proxy`; with `off` the node itself answers.',
   ),
   'loadBalancer.ports': setting(kinds.ports, 'ports', [6443], 'The TCP ports of the VIP that are balanced.'),
   'loadBalancer.scheduler': setting(
-    kinds.choice(['roundrobin'], { leastconn: 'leastconn comes with a later version; write roundrobin' }),
+    kinds.choice(['roundrobin', 'leastconn']),
     'scheduler',
     'roundrobin',
-    'Which backend gets the next connection.',
+    'Which backend gets the next connection: each in turn, or the one with the fewest open connections (not with `nftables`).',
   ),
   'loadBalancer.backends.from': setting(
     kinds.choice(['nodes', 'static']),
@@ -233,13 +230,13 @@ export const vipSettings = {
     kinds.duration({ min: '10ms' }),
     'connect-timeout',
     '1s',
-    'How long a connection waits for a backend to accept before the next backend is tried.',
+    'How long a connection waits for a backend to accept before the next backend is tried, by the proxy; the kernel leaves that to health checks.',
   ),
   'loadBalancer.whenBackendDown': setting(
     kinds.choice(['close', 'keep']),
     'when-backend-down',
     'close',
-    'What happens to the open connections of a backend that goes down: reset at once, or left alone.',
+    'What happens to the open connections of a backend that goes down or away: reset at once, or left alone.',
   ),
 } as const;
 

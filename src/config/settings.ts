@@ -50,9 +50,9 @@ export interface LeaseSettings {
 }
 
 export interface LoadBalancerSettings {
-  readonly mode: 'auto' | 'proxy' | 'off';
+  readonly mode: 'auto' | 'ipvs' | 'nftables' | 'proxy' | 'off';
   readonly ports: readonly number[];
-  readonly scheduler: 'roundrobin';
+  readonly scheduler: 'roundrobin' | 'leastconn';
   readonly backends: BackendSettings;
   readonly healthCheck: HealthCheckSettings;
   readonly connectTimeout: Millis;

@@ -1,20 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type {
-  Endpoint,
-  Flow,
-  Flows,
-  Ipvs,
-  IpvsCommand,
-  Masquerade,
-  MasqueradedService,
-  PresentService,
-} from '../kernel/ports.js';
+import type { Endpoint, Flow, Flows, Ipvs, IpvsCommand, MasqueradedService, PresentService } from '../kernel/ports.js';
+import type { Share } from '../kernel/shares.js';
 import { endpoint, type Family, familyOf } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { type Millis, plus } from '../time/instant.js';
 import type { DataPath } from '../vip/data-path.js';
-import type { HostSettings } from './host-settings.js';
+import { farewell } from '../vip/data-plane.js';
 import { planServices, type WantedService } from './plan.js';
 
 export interface IpvsDriver extends DataPath {
@@ -25,9 +17,11 @@ export interface IpvsDriver extends DataPath {
   set(services: readonly WantedService[]): Promise<void>;
   /** The services as they are in the kernel's table. */
   read(): Promise<readonly PresentService[]>;
+  /** What failed the last time and has not been mended. */
+  trouble(): string | undefined;
 }
 
-type RemoveDestination = IpvsCommand & { readonly kind: 'remove-destination' };
+type Removal = IpvsCommand & { readonly kind: 'remove-destination' | 'remove-service' };
 
 /**
  * The services of one VIP in IPVS. Connections to a destination that is wanted no longer are reset; one that is to keep them is wanted
@@ -36,9 +30,9 @@ type RemoveDestination = IpvsCommand & { readonly kind: 'remove-destination' };
  */
 export function createIpvsDriver(parts: {
   readonly ipvs: Ipvs;
-  readonly masquerade: Masquerade;
+  readonly masquerade: Share<MasqueradedService>;
   readonly flows: Flows;
-  readonly settings: Pick<HostSettings, 'hold'>;
+  readonly settings: { hold(family: Family): Promise<AsyncDisposable> };
   readonly lookInterval: Millis;
   readonly clock: Clock;
   readonly log: Log;
@@ -74,27 +68,28 @@ export function createIpvsDriver(parts: {
     return found.filter((service) => service !== undefined);
   }
 
-  async function apply(wanted: readonly WantedService[]): Promise<readonly IpvsCommand[]> {
+  /** @returns the commands, and how many open connections were reset */
+  async function apply(
+    wanted: readonly WantedService[],
+  ): Promise<{ readonly commands: readonly IpvsCommand[]; readonly ended: number }> {
     const commands = planServices(wanted, await present(), isOurs);
-    const goes = commands.filter((command) => command.kind === 'remove-destination');
-    if (goes.length === 0) {
-      await ipvs.apply(commands);
-      return commands;
-    }
+    const goes = commands.filter((c): c is Removal => c.kind === 'remove-destination' || c.kind === 'remove-service');
     const comes = commands.filter(({ kind }) => !kind.startsWith('remove'));
-    await ipvs.apply([...comes, ...goes.map(drain)]);
+    await ipvs.apply([...comes, ...goes.flatMap(drain)]);
+    if (goes.length === 0) return { commands, ended: 0 };
     // With a destination IPVS forgets its connections: they are found before, and reset after.
-    const ended = await findFlows(goes);
-    await ipvs.apply(commands.filter((command) => !comes.includes(command)));
-    if (ended.length > 0) await parts.flows.reset(ended, 'all');
-    return commands;
+    const flows = await findFlows(goes);
+    await ipvs.apply(goes);
+    return { commands, ended: flows.length === 0 ? 0 : await parts.flows.reset(flows, 'all') };
   }
 
   /** What cannot be found stops nothing: without a reset connections of a removed backend end when the client speaks. */
-  async function findFlows(goes: readonly RemoveDestination[]): Promise<readonly Flow[]> {
+  async function findFlows(goes: readonly Removal[]): Promise<readonly Flow[]> {
     try {
-      const found = await Promise.all(goes.map(({ service, destination }) => parts.flows.find(service, destination)));
-      return found.flat();
+      const found = goes.map((goes) =>
+        parts.flows.find(goes.service, goes.kind === 'remove-destination' ? goes.destination : undefined),
+      );
+      return (await Promise.all(found)).flat();
     } catch (error) {
       log.warn('idle connections of removed backends are not reset', { because: error });
       return [];
@@ -118,13 +113,15 @@ export function createIpvsDriver(parts: {
   }
 
   /** All of it is in the queue when this returns its promise. What fails of it stops nothing of the rest. */
-  async function serve(wanted: readonly WantedService[]): Promise<readonly IpvsCommand[]> {
-    let commands: readonly IpvsCommand[] = [];
+  async function serve(
+    wanted: readonly WantedService[],
+  ): Promise<{ readonly commands: readonly IpvsCommand[]; readonly ended: number }> {
+    let done: Awaited<ReturnType<typeof apply>> = { commands: [], ended: 0 };
     if (wanted.length > 0) void inTurn('IPVS services are not masqueraded', () => prepare(wanted));
     await inTurn('IPVS services not set', async () => {
-      commands = await apply(wanted);
+      done = await apply(wanted);
     });
-    return commands;
+    return done;
   }
 
   function lookLater(): void {
@@ -133,7 +130,7 @@ export function createIpvsDriver(parts: {
       // A change that was asked for meanwhile is not taken for somebody else's.
       await last;
       if (!isOpen) return;
-      const mended = await serve(services);
+      const { commands: mended } = await serve(services);
       if (mended.length > 0) log.warn('IPVS services mended', { because: 'changed by somebody else', mended });
       if (isOpen) lookLater();
     });
@@ -152,7 +149,8 @@ export function createIpvsDriver(parts: {
     },
     async reset() {
       isOpen = false;
-      await serve(services.map((service) => ({ ...service, destinations: [] })));
+      const { ended } = await serve(services.map((service) => ({ ...service, destinations: [] })));
+      if (ended > 0) await new Promise<void>((resolve) => clock.at(plus(clock.now(), farewell), resolve));
     },
     async close() {
       isOpen = false;
@@ -166,11 +164,14 @@ export function createIpvsDriver(parts: {
       });
     },
     read: present,
+    trouble: () => [...troubles].map(([what, because]) => `${what}: ${because}`)[0],
   };
 }
 
-function drain({ service, destination }: RemoveDestination): IpvsCommand {
-  return { kind: 'update-destination', service, destination: { ...destination, weight: 0 } };
+/** A service goes with its destinations at once: there is nobody who could take its new connections. */
+function drain(goes: Removal): readonly IpvsCommand[] {
+  if (goes.kind === 'remove-service') return [];
+  return [{ kind: 'update-destination', service: goes.service, destination: { ...goes.destination, weight: 0 } }];
 }
 
 function takes({ weight }: { readonly weight: number }): boolean {

@@ -137,16 +137,19 @@ export interface RelayStats {
   readonly backends: readonly RelayBackendStats[];
 }
 
-/** A listening socket of the relay. Disposing stops listening; connections that are open live on until reset. */
+/** A listening socket of the relay. Disposing stops listening; connections that are open live on until reset, and are counted. */
 export interface RelayListener extends Disposable {
   readonly port: number;
   /**
-   * Replaces the table of backends at once. New connections take them round robin; one that refuses or does not answer within
+   * Replaces the table of backends at once. New connections take them in turns, or the one with the fewest connections; one that refuses or does not answer within
    * `connectTimeout` is skipped for the next at once, each tried once per connection; with none left the client is reset.
    */
-  setBackends(backends: readonly RelayBackend[], options: { readonly connectTimeout: Millis }): void;
-  /** Resets, towards both sides, the open connections to one backend, or all of them. */
-  reset(backend?: string): void;
+  setBackends(
+    backends: readonly RelayBackend[],
+    options: { readonly scheduler: 'roundrobin' | 'leastconn'; readonly connectTimeout: Millis },
+  ): void;
+  /** Resets, towards both sides, the open connections to one backend, or all of them. Also of a listener that is disposed. */
+  reset(backend?: RelayBackend): void;
   /** Reads the counters without stopping anything. */
   stats(): RelayStats;
 }

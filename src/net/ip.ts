@@ -30,6 +30,11 @@ export function familyOf(ip: Ip): Family {
   return ip.includes(':') ? 6 : 4;
 }
 
+/** Whether only this host itself reaches it (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
+export function isLoopback(ip: Ip): boolean {
+  return familyOf(ip) === 4 ? ip.startsWith('127.') : ip === '::1';
+}
+
 /** 32 or 128: the prefix length that means this one address. */
 export function hostPrefix(ip: Ip): number {
   return familyOf(ip) === 4 ? 32 : 128;

@@ -1,22 +1,17 @@
 import { KernelError } from '../kernel/errors.js';
-import type { Redirect, Relay, RelayBackendStats, RelayListener, RelayStats } from '../kernel/ports.js';
+import type { Redirect, Relay, RelayBackendStats, RelayListener } from '../kernel/ports.js';
+import type { Share } from '../kernel/shares.js';
 import { endpoint, type Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
-import { type Millis, millis, plus } from '../time/instant.js';
-import type { DataPlane, PlaneBackend } from '../vip/data-plane.js';
-import type { RedirectShare } from './redirect-shares.js';
+import { millis, plus } from '../time/instant.js';
+import { type DataPlane, goneFrom, type PlaneBackend, type PlaneConfig, type PlaneStats } from '../vip/data-plane.js';
 
-export interface RelayPlaneConfig {
-  readonly ips: readonly Ip[];
-  readonly ports: readonly number[];
-  /**
-   * `redirect`: the backends' own server may listen on this host's VIP:port (on 0.0.0.0), now or later, so the proxy takes another
-   * port and VIP:port is redirected to it. `listen`: the proxy listens on VIP:port, unless somebody already does.
-   */
-  readonly entry: 'redirect' | 'listen';
-  readonly connectTimeout: Millis;
-}
+/**
+ * `redirect`: the backends' own server may listen on this host's VIP:port (on 0.0.0.0), now or later, so the proxy takes another
+ * port and VIP:port is redirected to it. `listen`: the proxy listens on VIP:port, unless somebody already does.
+ */
+export type RelayEntry = 'redirect' | 'listen';
 
 const redirectRetry = millis(1000);
 /** 6443 is redirected to 16443. */
@@ -37,25 +32,42 @@ interface Entry {
  * Throws KernelError when a listener cannot be had.
  */
 export function createRelayPlane(parts: {
-  readonly config: RelayPlaneConfig;
+  readonly ips: readonly Ip[];
+  readonly entry: RelayEntry;
+  readonly config: PlaneConfig;
   readonly relay: Relay;
-  readonly redirects: RedirectShare;
+  readonly redirects: Share<Redirect>;
   readonly clock: Clock;
   readonly log: Log;
 }): DataPlane {
-  const { config, relay, clock, log } = parts;
+  const { relay, clock, log } = parts;
+  let { config } = parts;
   let backends: readonly PlaneBackend[] = [];
   let isOpen = false;
   let plain = false;
   let retry: Disposable | undefined;
-  const entries = config.ips.flatMap((ip) => config.ports.map((port) => listen(ip, port)));
+  let entries = listenOn(config.ports);
+  /** Of ports that are served no longer, as long as connections are open. */
+  let retired: readonly RelayListener[] = [];
+
+  /** All or none. */
+  function listenOn(ports: readonly number[]): readonly Entry[] {
+    const made: Entry[] = [];
+    try {
+      for (const ip of parts.ips) for (const port of ports) made.push(listen(ip, port));
+      return made;
+    } catch (error) {
+      for (const { listener } of made) listener[Symbol.dispose]();
+      throw error;
+    }
+  }
 
   function listen(ip: Ip, port: number): Entry {
-    if (config.entry === 'listen') {
+    if (parts.entry === 'listen') {
       try {
         return { ip, port, listener: relay.listen({ ip, port, freebind: true }) };
       } catch (error) {
-        if (!(error instanceof KernelError) || error.code !== 'EADDRINUSE') throw error;
+        if (!isInUse(error)) throw error;
         log.info('entry', { to: 'redirect', because: `another program listens on ${endpoint(ip, port)}` });
       }
     }
@@ -71,9 +83,13 @@ export function createRelayPlane(parts: {
     try {
       return relay.listen({ ip, port: usual, freebind: true });
     } catch (error) {
-      if (!(error instanceof KernelError) || error.code !== 'EADDRINUSE') throw error;
+      if (!isInUse(error)) throw error;
       return relay.listen({ ip, port: 0, freebind: true });
     }
+  }
+
+  function listeners(): readonly RelayListener[] {
+    return [...entries.map(({ listener }) => listener), ...retired];
   }
 
   function redirects(): readonly Redirect[] {
@@ -83,23 +99,21 @@ export function createRelayPlane(parts: {
   }
 
   function apply(): void {
-    for (const { listener } of entries) {
-      listener.setBackends(isOpen ? backends : [], { connectTimeout: config.connectTimeout });
-    }
+    const takers = isOpen ? backends.filter(({ draining }) => !draining) : [];
+    for (const { listener } of entries) listener.setBackends(takers, config);
   }
 
   /** Redirects VIP:port, and if that is refused tries again while the proxy is open: the plain VIP is better than nothing. */
   async function redirect(): Promise<void> {
-    const wanted = redirects();
-    if (wanted.length === 0) return;
+    retry?.[Symbol.dispose]();
     try {
-      await parts.redirects.set(wanted);
+      await parts.redirects.set(redirects());
       if (plain) log.info('VIP:port is redirected to the proxy');
       plain = false;
     } catch (error) {
       if (!plain) {
         log.error('VIP:port cannot be redirected to the proxy: clients reach only what listens here on the plain VIP', {
-          because: messageOf(error),
+          because: error,
         });
       }
       plain = true;
@@ -109,11 +123,10 @@ export function createRelayPlane(parts: {
 
   async function closeRedirects(): Promise<void> {
     retry?.[Symbol.dispose]();
-    if (redirects().length === 0) return;
     try {
       await parts.redirects.set([]);
     } catch (error) {
-      log.error('redirects not removed', { because: messageOf(error) });
+      if (redirects().length > 0) log.error('redirects not removed', { because: error });
     }
   }
 
@@ -122,26 +135,26 @@ export function createRelayPlane(parts: {
     isOpen = false;
     retry?.[Symbol.dispose]();
     apply();
-    const wanted = entries.map(({ listener }) => {
+    const wanted = listeners().map((listener) => {
       const done = listener.stats().resets + 1;
       listener.reset();
       return { listener, done };
     });
+    retired = [];
     const end = plus(clock.now(), resetPatience);
     while (clock.now() < end && wanted.some(({ listener, done }) => listener.stats().resets < done)) {
       await new Promise<void>((resolve) => clock.at(plus(clock.now(), resetLook), resolve));
     }
   }
 
-  function stats(): RelayStats {
-    const all = entries.map(({ listener }) => listener.stats());
+  function stats(): PlaneStats {
+    const all = listeners().map((listener) => listener.stats());
     const byName = new Map<string, RelayBackendStats>();
     for (const backend of all.flatMap((s) => s.backends)) {
       const sum = byName.get(backend.name);
       byName.set(backend.name, sum === undefined ? backend : add(sum, backend));
     }
-    const sum = (of: (stats: RelayStats) => number) => all.reduce((total, one) => total + of(one), 0);
-    return { refused: sum((s) => s.refused), resets: sum((s) => s.resets), backends: [...byName.values()] };
+    return { refused: all.reduce((total, one) => total + one.refused, 0), backends: [...byName.values()] };
   }
 
   return {
@@ -149,7 +162,7 @@ export function createRelayPlane(parts: {
     async open() {
       isOpen = true;
       apply();
-      await redirect();
+      if (redirects().length > 0) await redirect();
     },
     reset: resetAll,
     async close() {
@@ -158,13 +171,23 @@ export function createRelayPlane(parts: {
       await closeRedirects();
     },
     setBackends(next) {
+      const gone = goneFrom(backends, next);
       backends = next;
       apply();
+      for (const backend of gone) for (const listener of listeners()) listener.reset(backend);
     },
-    resetBackend(name) {
-      for (const { listener } of entries) listener.reset(name);
+    change(next) {
+      const added = listenOn(next.ports.filter((port) => !config.ports.includes(port)));
+      const removed = entries.filter(({ port }) => !next.ports.includes(port));
+      config = next;
+      entries = [...entries.filter((entry) => !removed.includes(entry)), ...added];
+      apply();
+      for (const { listener } of removed) listener[Symbol.dispose]();
+      retired = [...retired, ...removed.map(({ listener }) => listener)].filter(isUsed);
+      if (isOpen && added.length + removed.length > 0) void redirect();
     },
     trouble: () => (plain ? 'the proxy is not reachable: nftables refused the redirect' : undefined),
+    look: async () => {},
     stats,
     [Symbol.dispose]() {
       retry?.[Symbol.dispose]();
@@ -173,8 +196,12 @@ export function createRelayPlane(parts: {
   };
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function isInUse(error: unknown): boolean {
+  return error instanceof KernelError && error.code === 'EADDRINUSE';
+}
+
+function isUsed(listener: RelayListener): boolean {
+  return listener.stats().backends.some(({ open }) => open > 0);
 }
 
 function add(a: RelayBackendStats, b: RelayBackendStats): RelayBackendStats {

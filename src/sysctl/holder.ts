@@ -2,17 +2,22 @@ import { KernelError } from '../kernel/errors.js';
 import type { SysctlChange, SysctlMemory, Sysctls } from '../kernel/ports.js';
 import type { Family } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
-import { type HostSetting, ipvsSettings } from './settings.js';
+import { type HostSetting, type SettingsUser, settingsFor } from './needs.js';
 
-/** The kernel settings that IPVS with masquerade needs, as they are on this host. For all VIPs of a daemon. */
+/** The kernel settings that the data planes in the kernel need, as they are on this host. For all VIPs of a daemon. */
 export interface HostSettings {
   /** Gives back what a killed daemon has left changed. Before the first `hold`. */
   restoreLeftovers(): Promise<void>;
   /**
-   * Sets what the family needs, until the last holder disposes its hold: then every setting gets its old value back, unless
-   * somebody has changed it meanwhile. Throws KernelError when IPVS could not work as the settings are; what was changed is then back.
+   * Finds out, without changing anything, whether what is necessary could be set. Throws KernelError when it could not.
    */
-  hold(family: Family): Promise<AsyncDisposable>;
+  probe(user: SettingsUser, family: Family): Promise<void>;
+  /**
+   * Sets what a user needs for a family, until the last holder disposes its hold: then every setting gets its old value back, unless
+   * somebody has changed it meanwhile. Throws KernelError when the user could not work as the settings are; what was changed is then
+   * back.
+   */
+  hold(user: SettingsUser, family: Family): Promise<AsyncDisposable>;
 }
 
 /** @param release the kernel's, `6.1.0-56-amd64` */
@@ -32,6 +37,12 @@ export function createHostSettings(parts: {
     last = done.catch(() => {});
     return done;
   };
+
+  async function needs(user: SettingsUser, family: Family): Promise<readonly HostSetting[]> {
+    const forwards = (await sysctls.read('net/ipv6/conf/all/forwarding')) !== '0';
+    const interfaces = forwards ? [] : await sysctls.list('net/ipv6/conf');
+    return settingsFor(user, family, { release: parts.release, interfaces });
+  }
 
   async function remember(next: readonly SysctlChange[]): Promise<void> {
     changes = next;
@@ -95,15 +106,20 @@ export function createHostSettings(parts: {
         changes = await memory.load();
         await restore('leftover');
       }),
-    hold: (family) =>
+    async probe(user, family) {
+      for (const { name, value, necessary } of await needs(user, family)) {
+        if (!necessary) continue;
+        const now = await sysctls.read(name);
+        if (now === undefined) throw new KernelError(`read ${name}`, 'ENOENT');
+        if (now !== value) await sysctls.write(name, now);
+      }
+    },
+    hold: (user, family) =>
       inTurn(async () => {
         try {
-          const forwards = (await sysctls.read('net/ipv6/conf/all/forwarding')) !== '0';
-          const interfaces = forwards ? [] : await sysctls.list('net/ipv6/conf');
-          const host = { release: parts.release, interfaces };
-          for (const setting of ipvsSettings(family, host)) await set(setting);
+          for (const setting of await needs(user, family)) await set(setting);
         } catch (error) {
-          if (holders === 0) await restore('IPVS cannot work');
+          if (holders === 0) await restore('not all could be made');
           throw error;
         }
         holders++;
@@ -114,7 +130,7 @@ export function createHostSettings(parts: {
               if (!held) return;
               held = false;
               holders--;
-              if (holders === 0) await restore('no VIP served by IPVS');
+              if (holders === 0) await restore('no VIP is served by the kernel');
             }),
         };
       }),

@@ -1,6 +1,9 @@
 import type { Family } from '../net/ip.js';
 
-/** A kernel setting that IPVS with masquerade needs. */
+/** Which data plane of the kernel's needs a setting. */
+export type SettingsUser = 'ipvs' | 'nftables';
+
+/** A kernel setting that a data plane needs. */
 export interface HostSetting {
   /** Below /proc/sys. */
   readonly name: string;
@@ -21,11 +24,14 @@ export interface SettingsHost {
   readonly interfaces: readonly string[];
 }
 
-/**
- * The settings for services of one family, in the order in which they are to be made. `net/ipv4/vs` counts for IPv6 too and is
- * there once the module ip_vs is.
- */
-export function ipvsSettings(family: Family, host: SettingsHost): readonly HostSetting[] {
+/** The settings for services of one family, in the order in which they are to be made. */
+export function settingsFor(user: SettingsUser, family: Family, host: SettingsHost): readonly HostSetting[] {
+  const forwarding = family === 4 ? [forwarding4] : forwarding6(host.interfaces);
+  return user === 'ipvs' ? [...ipvsSettings(host.release), ...forwarding] : forwarding;
+}
+
+/** `net/ipv4/vs` counts for IPv6 too and is there once the module ip_vs is. */
+function ipvsSettings(release: string): readonly HostSetting[] {
   return [
     {
       name: 'net/ipv4/vs/conntrack',
@@ -39,8 +45,7 @@ export function ipvsSettings(family: Family, host: SettingsHost): readonly HostS
       necessary: false,
       because: 'connections of a removed backend end instead of hanging',
     },
-    reuseSetting(host.release),
-    ...(family === 4 ? [forwarding4] : forwarding6(host.interfaces)),
+    reuseSetting(release),
   ];
 }
 

@@ -14,7 +14,7 @@ export interface Health {
 export interface TelemetryServerOptions {
   readonly listen: ListenAddress;
   readonly metrics: Pick<Metrics, 'render'>;
-  readonly status: () => DaemonStatus;
+  readonly status: () => DaemonStatus | Promise<DaemonStatus>;
   /** The daemon makes progress; if not, whoever supervises it should start it anew. */
   readonly live: () => Health;
   /** The daemon can serve. */
@@ -97,7 +97,11 @@ const pages: Readonly<Record<string, ((options: TelemetryServerOptions) => Page 
   '/metrics': async ({ metrics }) => ({ code: 200, ...(await metrics.render()) }),
   '/livez': ({ live }) => healthPage(live()),
   '/readyz': ({ ready }) => healthPage(ready()),
-  '/': ({ status }) => ({ code: 200, contentType: 'text/html; charset=utf-8', text: statusPage(status()) }),
+  '/': async ({ status }) => ({
+    code: 200,
+    contentType: 'text/html; charset=utf-8',
+    text: statusPage(await status()),
+  }),
 };
 
 function healthPage({ ok, reasons }: Health): Page {

@@ -41,8 +41,12 @@ export const metricTable = {
   dataPlane: gauge('vipd_data_plane', 'Always 1; the label mode says how connections reach the backends.', [
     'vip',
     'mode',
+    'because',
   ]),
-  backendUp: gauge('vipd_backend_up', 'Whether the backend gets new connections (1) or not (0).', ['vip', 'backend']),
+  backendUp: gauge('vipd_backend_up', 'Whether the backend is up and gets new connections (1) or not (0).', [
+    'vip',
+    'backend',
+  ]),
   check: histogram(
     'vipd_check_seconds',
     'How long health checks took, failed ones included.',
@@ -50,25 +54,31 @@ export const metricTable = {
     network,
   ),
   connectionsOpen: gauge('vipd_connections_open', 'Open connections through this node.', ['vip', 'backend']),
-  connections: counter('vipd_connections_total', 'Connections that a backend accepted.', ['vip', 'backend']),
+  connections: counter(
+    'vipd_connections_total',
+    'Connections that a backend accepted; in the kernel, that were given to it.',
+    ['vip', 'backend'],
+  ),
   connectionsFailed: counter(
     'vipd_connections_failed_total',
-    'Attempts that the backend refused or did not answer in time.',
+    'Attempts that the backend refused or did not answer in time; only the proxy knows.',
     ['vip', 'backend'],
   ),
   connectionsReset: counter(
     'vipd_connections_reset_total',
-    'Connections that ended with a reset from or to the backend.',
+    'Connections that ended with a reset from or to the backend; only the proxy knows.',
     ['vip', 'backend'],
   ),
-  connectionsRefused: counter('vipd_connections_refused_total', 'Connections of clients that no backend took.', [
-    'vip',
-  ]),
-  bytes: counter('vipd_bytes_total', 'Payload that was relayed: from_client or to_client.', [
-    'vip',
-    'backend',
-    'direction',
-  ]),
+  connectionsRefused: counter(
+    'vipd_connections_refused_total',
+    'Connections of clients that no backend took; only the proxy knows.',
+    ['vip'],
+  ),
+  bytes: counter(
+    'vipd_bytes_total',
+    'What was carried, from_client or to_client: payload in the proxy, whole IP packets in the kernel.',
+    ['vip', 'backend', 'direction'],
+  ),
   loopLag: histogram(
     'vipd_event_loop_lag_seconds',
     'By how much the event loop was late, measured once a second.',

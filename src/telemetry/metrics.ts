@@ -16,7 +16,7 @@ export interface Metrics {
   apiAnswered(verb: string, result: string): void;
   loopLagged(seconds: number): void;
   /** Where the state is read whenever Prometheus asks. */
-  readFrom(source: () => readonly VipReading[]): void;
+  readFrom(source: () => Promise<readonly VipReading[]>): void;
   /** The page at /metrics. */
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -44,7 +44,7 @@ export function createMetrics({ node, version, vips }: MetricsOptions): Metrics 
   const registry = new Registry();
   const instruments = createInstruments(registry);
   const checkedBackends = new Map<string, BackendLabels>();
-  let source: () => readonly VipReading[] = () => [];
+  let source: () => Promise<readonly VipReading[]> = async () => [];
   instruments.buildInfo.set({ version, node }, 1);
   for (const { name: vip, lease } of vips) {
     for (const form of ['request', 'reply'] as const) instruments.announcements.inc({ vip, form }, 0);
@@ -69,7 +69,7 @@ export function createMetrics({ node, version, vips }: MetricsOptions): Metrics 
       source = given;
     },
     async render() {
-      const readings = source();
+      const readings = await source();
       show(instruments, node, readings);
       const present = new Set(
         readings.flatMap(({ status }) =>
@@ -142,17 +142,17 @@ function show(instruments: Instruments, node: string, readings: readonly VipRead
       if (lease.ageSeconds !== undefined) leaseAge.set({ lease_name: lease.name }, lease.ageSeconds);
     }
     for (const address of status.addresses) held.set({ vip, address }, status.held ? 1 : 0);
-    dataPlane.set({ vip, mode: status.loadBalancer.mode }, 1);
+    dataPlane.set({ vip, mode: status.loadBalancer.mode, because: status.loadBalancer.because }, 1);
     for (const { name, state } of status.loadBalancer.backends)
       backendUp.set({ vip, backend: name }, state === 'up' ? 1 : 0);
     if (traffic === undefined) continue;
-    connectionsRefused.inc({ vip }, traffic.refused);
+    if (traffic.refused !== undefined) connectionsRefused.inc({ vip }, traffic.refused);
     for (const stats of traffic.backends) {
       const labels = { vip, backend: stats.name };
       connectionsOpen.inc(labels, stats.open);
       connections.inc(labels, stats.total);
-      connectionsFailed.inc(labels, stats.failed);
-      connectionsReset.inc(labels, stats.reset);
+      if (stats.failed !== undefined) connectionsFailed.inc(labels, stats.failed);
+      if (stats.reset !== undefined) connectionsReset.inc(labels, stats.reset);
       bytes.inc({ ...labels, direction: 'from_client' }, Number(stats.bytesFromClient));
       bytes.inc({ ...labels, direction: 'to_client' }, Number(stats.bytesToClient));
     }

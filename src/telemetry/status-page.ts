@@ -36,6 +36,7 @@ function vipSection(vip: VipStatus): string {
     ['because', vip.because],
     ['held', vip.held ? 'yes' : 'no'],
     ['balancer', `${balancer.mode}, ports ${balancer.ports.join(', ')}: ${balancer.because}`],
+    ...(balancer.trouble === undefined ? [] : [['trouble', balancer.trouble] as const]),
   ];
   const rows = facts.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`);
   const head = '<tr><th>backend</th><th>address</th><th>state</th><th>connections</th><th>last check</th></tr>';

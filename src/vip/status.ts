@@ -20,9 +20,11 @@ export interface VipStatus {
 }
 
 export interface LoadBalancerStatus {
-  readonly mode: 'proxy' | 'off';
+  readonly mode: 'ipvs' | 'nftables' | 'proxy' | 'off';
   /** Why this mode, in words. */
   readonly because: string;
+  /** Why clients of VIP:port do not reach the backends; undefined when they do. */
+  readonly trouble: string | undefined;
   readonly ports: readonly number[];
   readonly backends: readonly BackendStatus[];
 }

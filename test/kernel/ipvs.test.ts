@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { createIpvsDriver, type IpvsDriver } from '../../src/ipvs/driver.js';
-import { createHostSettings } from '../../src/ipvs/host-settings.js';
 import type { WantedService } from '../../src/ipvs/plan.js';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createFlows } from '../../src/kernel/linux/flow-reset.js';
@@ -16,6 +15,7 @@ import { createNetwork } from '../../src/kernel/linux/network.js';
 import { createSysctlMemory, createSysctls } from '../../src/kernel/linux/sysctl.js';
 import type { Endpoint, IpvsScheduler, PresentService } from '../../src/kernel/ports.js';
 import { endpoint, type Family, hostPrefix } from '../../src/net/ip.js';
+import { createHostSettings } from '../../src/sysctl/holder.js';
 import { millis } from '../../src/time/instant.js';
 import { ipvsContract } from '../contract/ipvs.js';
 import { silentLog } from '../fakes/log.js';
@@ -83,7 +83,8 @@ inDebianKernel(import.meta.filename, () => {
         await network.putAddress({ ip, prefixLength: hostPrefix(ip), link, lifetime: 'forever' });
       }
       const memory = createSysctlMemory(join(await mkdtemp(join(tmpdir(), 'vipd-')), 'sysctls.json'));
-      const settings = createHostSettings({ sysctls: createSysctls(), memory, release: release(), log: silentLog });
+      const host = createHostSettings({ sysctls: createSysctls(), memory, release: release(), log: silentLog });
+      const settings = { hold: (family: Family) => host.hold('ipvs', family) };
       const masquerade = createMasquerade(clock);
       const flows = createFlows(loadAddon(), clock);
       driver = createIpvsDriver({

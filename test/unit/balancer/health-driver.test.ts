@@ -82,12 +82,12 @@ test('a check that has no answer holds up no other backend’s', async () => {
 test('each check is measured, and its time is in the report', async () => {
   const { checks, clock, took, take } = open();
   checks.set([backend('a')]);
-  assert.equal(checks.of('a')?.at, undefined);
+  assert.equal(checks.of(backend('a'))?.at, undefined);
   clock.advance(30);
   await take().answer(ok);
   assert.deepEqual(took, [30]);
-  assert.equal(checks.of('a')?.at?.getTime(), clock.wall().getTime());
-  assert.equal(checks.of('b'), undefined);
+  assert.equal(checks.of(backend('a'))?.at?.getTime(), clock.wall().getTime());
+  assert.equal(checks.of(backend('b')), undefined);
 });
 
 test('the log has a line for each turn and each new reason to stay down, not for each check', async () => {
@@ -122,9 +122,9 @@ test('a backend that stays keeps its state; one that moved or left is checked no
   for (const check of underWay) assert.equal(check.signal.aborted, check.backend !== 'stays');
   for (const check of underWay) await check.answer({ ok: false, because: 'refused' });
   assert.deepEqual(turns, ['stays up', 'moves up', 'leaves up']);
-  assert.equal(checks.of('stays')?.health.up, true);
-  assert.equal(checks.of('moves')?.health.lastResult, undefined);
-  assert.equal(checks.of('leaves'), undefined);
+  assert.equal(checks.of(backend('stays'))?.health.up, true);
+  assert.equal(checks.of(backend('moves', '10.0.0.9'))?.health.lastResult, undefined);
+  assert.equal(checks.of(backend('leaves', '10.0.0.3')), undefined);
   assert.equal(take().backend, 'moves');
   checks[Symbol.dispose]();
   clock.advance(60_000);
@@ -136,7 +136,7 @@ test('checks that change keep every backend’s state', async () => {
   checks.set([backend('a')]);
   await step(ok);
   checks.change({ config: { ...config, timeout: millis(700), fall: 1 }, probe });
-  assert.equal(checks.of('a')?.health.up, true);
+  assert.equal(checks.of(backend('a'))?.health.up, true);
   clock.advance(2000);
   const check = take();
   assert.equal(check.timeout, 700);

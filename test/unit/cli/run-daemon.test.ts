@@ -15,7 +15,7 @@ function setUp() {
   const failed = withResolvers<Error>();
   const stopped = withResolvers<void>();
   const daemon: Daemon = {
-    status: () => statusExample,
+    status: async () => statusExample,
     stop(reason) {
       events.push(`stop ${reason}`);
       return stopped.promise;

@@ -29,7 +29,7 @@ api  192.168.1.100/32 on eth0
   since     3m 12s ago (2024-01-01T00:00:00.000Z)
   because   lease-free
   held      yes
-  balancer  proxy on 6443, 8443 (the relay in the daemon)
+  balancer  proxy on 6443, 8443 (configured)
 
   backend  address             state  connections  last check
   cp1      192.168.1.101:6443  up     12           ok, 1s ago

@@ -70,19 +70,19 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
     '4:17: vips[0].election.vrrp: VRRP elections come with a later version; remove this section and use election.type lease or none',
   ],
   [
-    'IPVS',
-    `vips:\n${good}    loadBalancer: { mode: ipvs }`,
-    '4:21: vips[0].loadBalancer.mode (--load-balancer, VIPD_LOAD_BALANCER): IPVS comes with a later version; write auto, proxy or off',
+    'a mode that nobody knows',
+    `vips:\n${good}    loadBalancer: { mode: lvs }`,
+    '4:21: vips[0].loadBalancer.mode (--load-balancer, VIPD_LOAD_BALANCER): "lvs" is not known; write one of auto, ipvs, nftables, proxy, off',
   ],
   [
-    'nftables',
-    `vips:\n${good}    loadBalancer: { mode: nftables }`,
-    '4:21: vips[0].loadBalancer.mode (--load-balancer, VIPD_LOAD_BALANCER): nftables balancing comes with a later version; write auto, proxy or off',
+    'least connection by nftables',
+    `vips:\n${good}    loadBalancer: { mode: nftables, scheduler: leastconn }`,
+    '4:37: vips[0].loadBalancer.scheduler (--scheduler, VIPD_SCHEDULER): nftables gives connections in turns only; write roundrobin, or set loadBalancer.mode to ipvs or proxy',
   ],
   [
-    'least connection',
-    `vips:\n${good}    loadBalancer: { scheduler: leastconn }`,
-    '4:21: vips[0].loadBalancer.scheduler (--scheduler, VIPD_SCHEDULER): leastconn comes with a later version; write roundrobin',
+    'a backend that the kernel does not send anybody to',
+    `vips:\n${good}    loadBalancer: { mode: ipvs, backends: { from: static, servers: [{ name: a, address: "127.0.0.1:80" }] } }`,
+    '4:59: vips[0].loadBalancer.backends.servers (--backends, VIPD_BACKENDS): backend a has a loopback address, which ipvs does not reach; give another address, or set loadBalancer.mode to proxy',
   ],
   [
     'settings of https checks for tcp checks',
@@ -127,7 +127,7 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
   [
     'an unknown mode',
     `vips:\n${good}    loadBalancer: { mode: on }`,
-    '4:21: vips[0].loadBalancer.mode (--load-balancer, VIPD_LOAD_BALANCER): "on" is not known; write one of auto, proxy, off',
+    '4:21: vips[0].loadBalancer.mode (--load-balancer, VIPD_LOAD_BALANCER): "on" is not known; write one of auto, ipvs, nftables, proxy, off',
   ],
   [
     'an empty list of ports',

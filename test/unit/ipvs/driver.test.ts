@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { createIpvsDriver } from '../../../src/ipvs/driver.js';
-import { createHostSettings } from '../../../src/ipvs/host-settings.js';
 import type { WantedService } from '../../../src/ipvs/plan.js';
 import { KernelError } from '../../../src/kernel/errors.js';
 import type { Flow, IpvsDestination } from '../../../src/kernel/ports.js';
-import type { Ip } from '../../../src/net/ip.js';
+import type { Family, Ip } from '../../../src/net/ip.js';
+import { createHostSettings } from '../../../src/sysctl/holder.js';
 import type { Log } from '../../../src/telemetry/log.js';
 import { millis } from '../../../src/time/instant.js';
 import { createFakeClock } from '../../fakes/clock.js';
@@ -39,7 +39,8 @@ function createHost() {
   const troubles: string[] = [];
   const tell = (message: string) => void troubles.push(message);
   const log: Log = { debug() {}, info() {}, warn: tell, error: tell };
-  const settings = createHostSettings({ sysctls, memory: createFakeSysctlMemory(), release: '6.1.0', log });
+  const host = createHostSettings({ sysctls, memory: createFakeSysctlMemory(), release: '6.1.0', log });
+  const settings = { hold: (family: Family) => host.hold('ipvs', family) };
   const driver = createIpvsDriver({ ipvs, masquerade, flows, settings, lookInterval: millis(2000), clock, log });
   return {
     ...{ clock, ipvs, masquerade, flows, sysctls, troubles, driver },

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createHostSettings } from '../../../src/ipvs/host-settings.js';
-import { ipvsSettings } from '../../../src/ipvs/settings.js';
 import type { KernelError } from '../../../src/kernel/errors.js';
+import { createHostSettings } from '../../../src/sysctl/holder.js';
+import { settingsFor } from '../../../src/sysctl/needs.js';
 import type { Log } from '../../../src/telemetry/log.js';
 import { createFakeSysctlMemory, createFakeSysctls } from '../../fakes/sysctls.js';
 
@@ -37,8 +37,8 @@ function createHost(values: Readonly<Record<string, string>> = fresh, release = 
 test('what a hold changes is told, and back after the last one', async () => {
   const host = createHost();
   const settings = host.start();
-  const first = await settings.hold(4);
-  const second = await settings.hold(4);
+  const first = await settings.hold('ipvs', 4);
+  const second = await settings.hold('ipvs', 4);
   assert.deepEqual(host.now(), ready4);
   assert.deepEqual(host.lines, [
     'kernel setting net/ipv4/vs/conntrack 0 1',
@@ -60,7 +60,7 @@ test('what a hold changes is told, and back after the last one', async () => {
 
 test('a host that begins to forward IPv6 keeps its routes from router advertisements', async () => {
   const host = createHost();
-  await using _hold = await host.start().hold(6);
+  await using _hold = await host.start().hold('ipvs', 6);
   assert.deepEqual(host.now(), {
     ...ready4,
     'net/ipv4/ip_forward': '0',
@@ -73,13 +73,13 @@ test('a host that begins to forward IPv6 keeps its routes from router advertisem
 
 test('a host that forwards already keeps its settings for router advertisements', async () => {
   const host = createHost({ ...fresh, 'net/ipv6/conf/all/forwarding': '1' });
-  await using _hold = await host.start().hold(6);
+  await using _hold = await host.start().hold('ipvs', 6);
   assert.equal(host.now()['net/ipv6/conf/eth0/accept_ra'], '1');
 });
 
 test('old kernels do not schedule a port used again', () => {
   const mode = (release: string) =>
-    ipvsSettings(4, { release, interfaces: [] }).find(({ name }) => name.endsWith('conn_reuse_mode'))?.value;
+    settingsFor('ipvs', 4, { release, interfaces: [] }).find(({ name }) => name.endsWith('conn_reuse_mode'))?.value;
   const releases = [
     '6.1.0-56-amd64',
     '5.10.0',
@@ -95,11 +95,11 @@ test('old kernels do not schedule a port used again', () => {
 
 test('what a killed daemon changed goes back at the next start', async () => {
   const host = createHost();
-  await host.start().hold(4);
+  await host.start().hold('ipvs', 4);
   const next = host.start();
   await next.restoreLeftovers();
   assert.deepEqual(host.now(), fresh);
-  await (await next.hold(4))[Symbol.asyncDispose]();
+  await (await next.hold('ipvs', 4))[Symbol.asyncDispose]();
   assert.deepEqual([host.now(), host.memory.kept], [fresh, []]);
 });
 
@@ -112,7 +112,7 @@ test('a crash between the memory and the deed loses nothing', async () => {
 
 test('what somebody else changed meanwhile stays', async () => {
   const host = createHost();
-  const hold = await host.start().hold(4);
+  const hold = await host.start().hold('ipvs', 4);
   host.sysctls.values.set('net/ipv4/vs/conntrack', '2');
   await hold[Symbol.asyncDispose]();
   assert.deepEqual(host.now(), { ...fresh, 'net/ipv4/vs/conntrack': '2' });
@@ -122,17 +122,17 @@ test('a necessary setting that cannot be made is refused by name, and nothing st
   const host = createHost();
   host.sysctls.readOnly = /ip_forward/;
   const settings = host.start();
-  const refusal = await settings.hold(4).catch((error: KernelError) => error);
+  const refusal = await settings.hold('ipvs', 4).catch((error: KernelError) => error);
   assert.equal((refusal as KernelError).message, 'set net/ipv4/ip_forward to 1: EROFS');
   assert.deepEqual([host.now(), host.memory.kept], [fresh, []]);
   host.sysctls.readOnly = undefined;
-  await using _hold = await settings.hold(4);
+  await using _hold = await settings.hold('ipvs', 4);
   assert.deepEqual(host.now(), ready4);
 });
 
 test('a kernel whose IPVS tracks no connections is refused', async () => {
   const { 'net/ipv4/vs/conntrack': _, ...without } = fresh;
-  await assert.rejects(createHost(without).start().hold(4), {
+  await assert.rejects(createHost(without).start().hold('ipvs', 4), {
     code: 'ENOENT',
     message: 'read net/ipv4/vs/conntrack: ENOENT',
   });
@@ -141,7 +141,7 @@ test('a kernel whose IPVS tracks no connections is refused', async () => {
 test('settings that are right need not be written', async () => {
   const host = createHost(ready4);
   host.sysctls.readOnly = /./;
-  await using _hold = await host.start().hold(4);
+  await using _hold = await host.start().hold('ipvs', 4);
   assert.deepEqual(host.lines, []);
 });
 
@@ -149,9 +149,30 @@ test('a setting that only helps, and a memory that is full, stop nothing', async
   const host = createHost();
   host.sysctls.readOnly = /expire_nodest_conn/;
   host.memory.full = true;
-  const hold = await host.start().hold(4);
+  const hold = await host.start().hold('ipvs', 4);
   assert.deepEqual(host.now(), { ...ready4, 'net/ipv4/vs/expire_nodest_conn': '0' });
   assert.ok(host.lines.includes('kernel setting not made net/ipv4/vs/expire_nodest_conn 1'));
   await hold[Symbol.asyncDispose]();
   assert.deepEqual(host.now(), fresh);
+});
+
+test('nftables needs no more than forwarding', async () => {
+  const host = createHost();
+  await using _hold = await host.start().hold('nftables', 4);
+  assert.deepEqual(host.now(), { ...fresh, 'net/ipv4/ip_forward': '1' });
+});
+
+test('a probe says what could not be set, and changes nothing', async () => {
+  const host = createHost();
+  const settings = host.start();
+  await settings.probe('ipvs', 4);
+  host.sysctls.readOnly = /expire_nodest_conn/;
+  await settings.probe('ipvs', 4);
+  host.sysctls.readOnly = /ip_forward/;
+  await settings.probe('ipvs', 6);
+  await assert.rejects(settings.probe('ipvs', 4), { code: 'EROFS' });
+  await assert.rejects(settings.probe('nftables', 4), { code: 'EROFS' });
+  host.sysctls.values.set('net/ipv4/ip_forward', '1');
+  await settings.probe('nftables', 4);
+  assert.deepEqual([host.now(), host.lines], [{ ...fresh, 'net/ipv4/ip_forward': '1' }, []]);
 });

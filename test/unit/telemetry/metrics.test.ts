@@ -33,14 +33,14 @@ async function samples(metrics: Metrics): Promise<Map<string, number>> {
 
 test('the state is read when asked for', async () => {
   const metrics = createMetrics(options);
-  metrics.readFrom(() => [reading()]);
+  metrics.readFrom(async () => [reading()]);
   const page = await samples(metrics);
   const expected = {
     'kube_vip_is_leader{node="cp1",lease_name="plndr-cp-lock"}': 1,
     'kube_vip_build_info{version="1.2.3",node="cp1"}': 1,
     'vipd_vip_held{vip="api",address="192.168.1.100/32"}': 1,
     'vipd_lease_age_seconds{lease_name="plndr-cp-lock"}': 0.5,
-    'vipd_data_plane{vip="api",mode="proxy"}': 1,
+    'vipd_data_plane{vip="api",mode="proxy",because="configured"}': 1,
     'vipd_backend_up{vip="api",backend="cp1"}': 1,
     'vipd_backend_up{vip="api",backend="cp2"}': 0,
     'vipd_connections_open{vip="api",backend="cp1"}': 2,
@@ -85,7 +85,7 @@ test('what happens is counted, and counters are there from the start', async () 
 test('a backend that left leaves no series, and asking twice does not count twice', async () => {
   const metrics = createMetrics(options);
   let now = reading();
-  metrics.readFrom(() => [now]);
+  metrics.readFrom(async () => [now]);
   metrics.checked('api', 'cp1', 0.001);
   metrics.checked('api', 'cp2', 0.001);
   assert.ok(
@@ -106,7 +106,7 @@ test('a backend that left leaves no series, and asking twice does not count twic
 
 test('the page keeps the conventions of Prometheus; promtool agrees where it is installed', async (t) => {
   const metrics = createMetrics(options);
-  metrics.readFrom(() => [reading()]);
+  metrics.readFrom(async () => [reading()]);
   metrics.checked('api', 'cp1', 0.001);
   const { text, contentType } = await metrics.render();
   assert.match(contentType, /^text\/plain; version=0\.0\.4/);

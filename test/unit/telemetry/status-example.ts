@@ -12,7 +12,8 @@ export const vipExample: VipStatus = {
   held: true,
   loadBalancer: {
     mode: 'proxy',
-    because: 'the relay in the daemon',
+    because: 'configured',
+    trouble: undefined,
     ports: [6443, 8443],
     backends: [
       {
