@@ -30,8 +30,15 @@ export interface Effective {
   readonly vips: readonly Entries[];
 }
 
+/** Settings without a problem. */
+export interface LoadedSettings {
+  readonly ok: true;
+  readonly settings: Settings;
+  readonly effective: Effective;
+}
+
 export type Loaded =
-  | { readonly ok: true; readonly settings: Settings; readonly effective: Effective }
+  | LoadedSettings
   /** Each problem is one line: where, which setting by its three names, what is wrong, the mend. */
   | { readonly ok: false; readonly problems: readonly string[] };
 
