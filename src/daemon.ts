@@ -1,4 +1,7 @@
+import type { ControlAnswer, DrainRequest } from './admin/control.js';
+import { findBackend } from './admin/find-backends.js';
 import { lockHost } from './admin/lock.js';
+import { type Configuration, createReload } from './admin/reload.js';
 import { startAdminServer } from './admin/server.js';
 import type { Settings } from './config/settings.js';
 import { findVipLinks, removeLeftovers, requireCapabilities } from './host.js';
@@ -12,7 +15,7 @@ import { createKubernetesClient, type KubernetesClient } from './kubernetes/clie
 import { loadClusterCa } from './kubernetes/credentials.js';
 import { type Choice, createPlanes } from './planes.js';
 import { type Health, startTelemetryServer } from './telemetry/http.js';
-import type { Log } from './telemetry/log.js';
+import type { LeveledLog, Log } from './telemetry/log.js';
 import { watchLoopLag } from './telemetry/loop-lag.js';
 import type { Metrics } from './telemetry/metrics.js';
 import type { Clock } from './time/clock.js';
@@ -24,6 +27,8 @@ import { createVip, type Vip } from './vip-parts.js';
 /** A daemon that has started. */
 export interface Daemon {
   status(): Promise<DaemonStatus>;
+  /** As `Control.reload`. */
+  reload(): Promise<ControlAnswer>;
   /** Gives up every VIP in order. */
   stop(reason: string): Promise<void>;
   /** Settles when the daemon cannot go on. */
@@ -37,7 +42,13 @@ const stopPatience = millis(10_000);
  * Starts the daemon: what refuses for another vipd's sake first, leftovers next, then the parts, elections last.
  * Throws MissingPrivilege, or an Error of one sentence, when it cannot; nothing is left running then.
  */
-export async function startDaemon(settings: Settings, log: Log, metrics: Metrics, version: string): Promise<Daemon> {
+export async function startDaemon(
+  configuration: Configuration,
+  log: LeveledLog,
+  metrics: Metrics,
+  version: string,
+): Promise<Daemon> {
+  const { settings } = configuration.loaded;
   requireCapabilities(createCapabilities(), settings);
   const addon = loadAddon();
   const clock = createSystemClock(() => addon.boottime());
@@ -58,12 +69,27 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
     await look();
     return { node: settings.node.name, version, vips: vips.map((vip) => vip.reading().status) };
   };
+  const reload = createReload({
+    configuration,
+    log,
+    apply: async ([vip]) => {
+      throw new Error(`${vip?.name}: this version changes nothing but log.level in place; restart vipd to apply it`);
+    },
+  });
+  const setDraining = async (request: DrainRequest): Promise<ControlAnswer> => {
+    const found = findBackend(await status(), request);
+    if (!found.ok) return found;
+    return { ok: false, refusal: 'failed', problems: ['this version does not drain; stop the backend instead'] };
+  };
 
   try {
     // Before anything on this host is touched: these refuse when another vipd runs here.
     const lock = await lockHost();
     closers.push(() => lock[Symbol.asyncDispose]());
-    const admin = await startAdminServer({ path: settings.admin.socket, status });
+    const admin = await startAdminServer({
+      path: settings.admin.socket,
+      control: { status, setDraining, reload },
+    });
     closers.push(() => admin[Symbol.asyncDispose]());
     const network = createNetwork(addon, clock);
     await removeLeftovers(network, settings.vips, log);
@@ -131,6 +157,7 @@ export async function startDaemon(settings: Settings, log: Log, metrics: Metrics
 
   return {
     status,
+    reload,
     stop: async (reason) => {
       log.debug('giving up the VIPs', { because: reason });
       // The VIPs first: what else runs can wait, and a probe that asks meanwhile deserves an answer.

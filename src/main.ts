@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
+import type { Configuration } from './admin/reload.js';
 import type { CliIo, Output } from './cli/command.js';
 import { runCli } from './cli/index.js';
-import type { Settings } from './config/settings.js';
 import { createSystemClock } from './time/system-clock.js';
 
 const version = process.env.VIPD_VERSION ?? 'unreleased';
@@ -47,8 +47,9 @@ process.exitCode = await runCli(process.argv.slice(2), io);
 if (isDaemon) process.exit();
 
 /** Runs the daemon to its end. What it needs is loaded here, so that other commands start at once. */
-async function run(settings: Settings): Promise<number> {
+async function run(configuration: Configuration): Promise<number> {
   isDaemon = true;
+  const { settings } = configuration.loaded;
   const [{ createLog }, { openLogOutput }, { createMetrics }, { runDaemon }, { startDaemon }] = await Promise.all([
     import('./telemetry/log.js'),
     import('./telemetry/log-output.js'),
@@ -63,14 +64,14 @@ async function run(settings: Settings): Promise<number> {
     lease: election.type === 'lease' ? election.lease.name : undefined,
   }));
   const metrics = createMetrics({ node, version, vips });
-  process.on('SIGHUP', () => log.warn('SIGHUP changes nothing yet: restart to apply a changed file'));
   log.info('starting', { version, vips: vips.map(({ name }) => name) });
   return runDaemon({
-    start: () => startDaemon(settings, log, metrics, version),
+    start: () => startDaemon(configuration, log, metrics, version),
     log,
     clock,
     stop: stop.signal,
     bug: bug.signal,
+    onHangUp: (listener) => void process.on('SIGHUP', listener),
   });
 }
 

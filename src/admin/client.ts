@@ -1,32 +1,81 @@
 import { request } from 'node:http';
 import type { DaemonStatus } from '../vip/status.js';
+import type { ControlAnswer, DrainRequest } from './control.js';
 
-export type StatusRefusal = 'not-running' | 'forbidden' | 'no-answer';
+/** No answer that one could use. `message`: one sentence for the operator. */
+export interface NoAnswer {
+  readonly ok: false;
+  readonly refusal: 'not-running' | 'forbidden' | 'no-answer';
+  readonly message: string;
+}
 
-export type StatusAnswer =
-  | { readonly ok: true; readonly status: DaemonStatus }
-  /** `message`: one sentence for the operator. */
-  | { readonly ok: false; readonly refusal: StatusRefusal; readonly message: string };
+export type StatusAnswer = { readonly ok: true; readonly status: DaemonStatus } | NoAnswer;
+
+/** What the daemon said, be it yes or no. */
+export type Answered = { readonly ok: true; readonly answer: ControlAnswer } | NoAnswer;
 
 const patienceMillis = 2000;
+/** A reload waits for the kernel, and for a reload that is under way. */
+const reloadPatienceMillis = 30_000;
 /** A status of thousands of backends is well below this. */
 const longestAnswer = 8 << 20;
 
 /** Asks the daemon that listens on the Unix socket for its status. Never throws; gives up after two seconds. */
 export async function askStatus(socketPath: string, timeoutMillis = patienceMillis): Promise<StatusAnswer> {
+  const reply = await ask(socketPath, { method: 'GET', path: '/v1/status', timeoutMillis });
+  if (!reply.ok) return reply;
+  if (reply.code !== 200) return refusedByHttp(socketPath, reply);
+  return isDaemonStatus(reply.body) ? { ok: true, status: reply.body } : notVipd(socketPath);
+}
+
+/** Has a backend drained, or resumed. Never throws; gives up after two seconds. */
+export function askDraining(
+  socketPath: string,
+  { draining, ...target }: DrainRequest,
+  timeoutMillis = patienceMillis,
+): Promise<Answered> {
+  const path = draining ? '/v1/backends/drain' : '/v1/backends/resume';
+  return askControl(socketPath, { method: 'POST', path, body: JSON.stringify(target), timeoutMillis });
+}
+
+/** Has the daemon read its file again. Never throws; gives up after half a minute. */
+export function askReload(socketPath: string, timeoutMillis = reloadPatienceMillis): Promise<Answered> {
+  return askControl(socketPath, { method: 'POST', path: '/v1/reload', timeoutMillis });
+}
+
+async function askControl(socketPath: string, question: Question): Promise<Answered> {
+  const reply = await ask(socketPath, question);
+  if (!reply.ok) return reply;
+  if (isControlAnswer(reply.body)) return { ok: true, answer: reply.body };
+  return reply.code === 200 ? notVipd(socketPath) : refusedByHttp(socketPath, reply);
+}
+
+interface Question {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: string;
+  readonly timeoutMillis: number;
+}
+
+interface Reply {
+  readonly ok: true;
+  readonly code: number;
+  readonly body: unknown;
+}
+
+async function ask(socketPath: string, question: Question): Promise<Reply | NoAnswer> {
   try {
-    const text = await get(socketPath, '/v1/status', AbortSignal.timeout(timeoutMillis));
-    const status: unknown = JSON.parse(text);
-    if (isDaemonStatus(status)) return { ok: true, status };
-    return refusal('no-answer', `what answers on ${socketPath} is not vipd; give its socket with --admin-socket`);
+    return await exchange(socketPath, question);
   } catch (error) {
-    return explain(error, socketPath, timeoutMillis);
+    return explain(error, socketPath, question.timeoutMillis);
   }
 }
 
-function get(socketPath: string, path: string, signal: AbortSignal): Promise<string> {
+function exchange(socketPath: string, { method, path, body = '', timeoutMillis }: Question): Promise<Reply> {
+  const headers = { connection: 'close', 'content-length': Buffer.byteLength(body) };
+  const signal = AbortSignal.timeout(timeoutMillis);
   return new Promise((resolve, reject) => {
-    const asking = request({ socketPath, path, signal, headers: { connection: 'close' } }, (response) => {
+    const asking = request({ socketPath, method, path, headers, signal }, (response) => {
       const chunks: Buffer[] = [];
       let length = 0;
       response.on('data', (chunk: Buffer) => {
@@ -35,18 +84,21 @@ function get(socketPath: string, path: string, signal: AbortSignal): Promise<str
         chunks.push(chunk);
       });
       response.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8');
-        if (response.statusCode === 200) resolve(text);
-        else reject(new Error(`it answered with HTTP status ${response.statusCode}`));
+        try {
+          const answer: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+          resolve({ ok: true, code: response.statusCode ?? 0, body: answer });
+        } catch (error) {
+          reject(error);
+        }
       });
       response.on('error', reject);
     });
     asking.on('error', reject);
-    asking.end();
+    asking.end(body);
   });
 }
 
-function explain(error: unknown, socketPath: string, timeoutMillis: number): StatusAnswer {
+function explain(error: unknown, socketPath: string, timeoutMillis: number): NoAnswer {
   const { code, name, message } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'ENOENT':
@@ -65,10 +117,31 @@ function explain(error: unknown, socketPath: string, timeoutMillis: number): Sta
     : refusal('no-answer', `vipd did not answer on ${socketPath}: ${message}`);
 }
 
-function refusal(reason: StatusRefusal, message: string): StatusAnswer {
+/** A daemon of an earlier version does not know every path. */
+function refusedByHttp(socketPath: string, { code, body }: Reply): NoAnswer {
+  const { message } = (body ?? {}) as { readonly message?: unknown };
+  const said = typeof message === 'string' ? ` (${message.slice(0, 200)})` : '';
+  return refusal('no-answer', `what answers on ${socketPath} refused with HTTP status ${code}${said}`);
+}
+
+function notVipd(socketPath: string): NoAnswer {
+  return refusal('no-answer', `what answers on ${socketPath} is not vipd; give its socket with --admin-socket`);
+}
+
+function refusal(reason: NoAnswer['refusal'], message: string): NoAnswer {
   return { ok: false, refusal: reason, message };
 }
 
 function isDaemonStatus(value: unknown): value is DaemonStatus {
   return typeof value === 'object' && value !== null && Array.isArray((value as { vips?: unknown }).vips);
+}
+
+function isControlAnswer(value: unknown): value is ControlAnswer {
+  if (typeof value !== 'object' || value === null) return false;
+  const { ok, changes, refusal, problems } = value as Readonly<Record<string, unknown>>;
+  return ok === true ? isTexts(changes) : ok === false && typeof refusal === 'string' && isTexts(problems);
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
 }

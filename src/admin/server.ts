@@ -1,20 +1,21 @@
 import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import type { DaemonStatus } from '../vip/status.js';
+import type { Control } from './control.js';
+import { answer } from './routes.js';
 
 export interface AdminServerOptions {
   readonly path: string;
-  readonly status: () => DaemonStatus | Promise<DaemonStatus>;
+  readonly control: Control;
 }
 
 /**
- * Serves operators on this host over a Unix socket (mode 0660; its directory is made if need be): GET /v1/status, JSON.
+ * Serves operators on this host over a Unix socket (mode 0660; its directory is made if need be): HTTP, JSON.
  * The socket of a daemon that died is replaced. Throws an Error with one sentence when another vipd answers there, or the path
  * cannot be used.
  */
-export async function startAdminServer({ path, status }: AdminServerOptions): Promise<AsyncDisposable> {
+export async function startAdminServer({ path, control }: AdminServerOptions): Promise<AsyncDisposable> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`${settingNames}: the directory of ${path} cannot be made (${error.code}); choose another`, {
       cause: error,
@@ -22,9 +23,10 @@ export async function startAdminServer({ path, status }: AdminServerOptions): Pr
   });
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000 },
-    (request, response) => void answer(request, response, status),
+    (request, response) => void answer(request, response, control),
   );
-  server.setTimeout(10_000);
+  // What takes longest is a reload, which may have to wait for the kernel.
+  server.setTimeout(60_000);
   await listen(server, path);
   await chmod(path, 0o660);
   server.on('error', () => {});
@@ -80,26 +82,4 @@ function isAnswered(path: string): Promise<boolean> {
       resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
     );
   });
-}
-
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: AdminServerOptions['status'],
-): Promise<void> {
-  const path = request.url?.split('?', 1)[0];
-  if (path !== '/v1/status') {
-    send(response, 404, { error: 'not-found', message: 'there is /v1/status' });
-  } else if (request.method !== 'GET') {
-    response.setHeader('Allow', 'GET');
-    send(response, 405, { error: 'method-not-allowed', message: 'only GET' });
-  } else {
-    send(response, 200, await status());
-  }
-}
-
-function send(response: ServerResponse, code: number, body: unknown): void {
-  const text = `${JSON.stringify(body)}\n`;
-  response.writeHead(code, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) });
-  response.end(text);
 }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Options } from 'yargs';
-import type { Settings } from '../config/settings.js';
+import type { Configuration } from '../admin/reload.js';
 import type { Clock } from '../time/clock.js';
 import { exitCodes } from './exit-codes.js';
 
@@ -11,6 +11,8 @@ export interface Command {
   readonly aliases?: readonly string[];
   /** False for what only vipd itself calls. */
   readonly describe: string | false;
+  /** The one word that follows the command's own, if it takes one. */
+  readonly operand?: { readonly name: string; readonly describe: string };
   /** By name without the dashes, in the words of yargs. */
   readonly options: Readonly<Record<string, Options>>;
   /** Returns the exit code; what it throws is a failure, printed as one sentence. */
@@ -33,7 +35,7 @@ export interface CliIo {
   /** Aborted by SIGINT and SIGTERM. */
   readonly stop: AbortSignal;
   /** Runs the daemon until it is stopped; the exit code. */
-  startDaemon(settings: Settings): Promise<number>;
+  startDaemon(configuration: Configuration): Promise<number>;
 }
 
 export interface Output {

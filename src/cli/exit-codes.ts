@@ -3,7 +3,7 @@ export const exitCodes = {
   failed: 1,
   /** Wrong usage or configuration. */
   usage: 2,
-  /** `vipd status` when no daemon runs. */
+  /** What asks the daemon, when none runs. */
   notRunning: 3,
   missingPrivilege: 77,
 } as const;

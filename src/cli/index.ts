@@ -2,18 +2,35 @@ import yargs, { type Argv } from 'yargs';
 import { didYouMean } from '../config/did-you-mean.js';
 import { Misconfigured } from '../config/misconfigured.js';
 import { MissingPrivilege } from '../kernel/missing-privilege.js';
+import { backendDrain, backendList, backendResume } from './backend.js';
 import { type Arguments, type CliIo, type Command, refuseUsage } from './command.js';
 import { configCheck } from './config-check.js';
 import { configPrint } from './config-print.js';
 import { exitCodes } from './exit-codes.js';
 import { lab, labAgent, labApi } from './lab.js';
+import { reload } from './reload.js';
 import { start } from './start.js';
 import { status } from './status.js';
 
 /** Every command there is: a new one is a file beside this one and a word in this list. */
-const commands: readonly Command[] = [start, status, configCheck, configPrint, lab, labAgent, labApi];
+const commands: readonly Command[] = [
+  start,
+  status,
+  backendList,
+  backendDrain,
+  backendResume,
+  reload,
+  configCheck,
+  configPrint,
+  lab,
+  labAgent,
+  labApi,
+];
 
-const sections: Readonly<Record<string, string>> = { config: 'check or print the configuration' };
+const sections: Readonly<Record<string, string>> = {
+  backend: 'list backends, take them out of service and back',
+  config: 'check or print the configuration',
+};
 
 /** Runs `vipd ARGV…` and returns its exit code; nothing is thrown. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -44,10 +61,14 @@ async function parse(argv: readonly string[], io: CliIo): Promise<Parsed> {
   let text = '';
   const register = (parser: Argv, name: string, command: Command) =>
     parser.command(
-      [name, ...(command.aliases ?? [])],
+      [command.operand === undefined ? name : `${name} <${command.operand.name}>`, ...(command.aliases ?? [])],
       // yargs hides what has `false` here; its types know that only of other overloads.
       command.describe as string,
-      (inner) => inner.options(command.options),
+      (inner) => {
+        const { operand } = command;
+        if (operand !== undefined) inner.positional(operand.name, { type: 'string', describe: operand.describe });
+        return inner.options(command.options);
+      },
       (args) => {
         chosen = { command, args };
       },
@@ -103,10 +124,13 @@ function misuseOf(
     const inSection = names.filter((name) => name.startsWith(`${words[0]} `));
     if (words.length === 1 && inSection.length > 0)
       return `${words[0]} alone does nothing; write ${inSection.join(' or ')}`;
-    return `there is no command ${JSON.stringify(words.join(' '))}${didYouMean(words.join(' '), names) || '; see vipd --help'}`;
+    // What follows a command of two words may be what it is to work on.
+    const guess = didYouMean(words.join(' '), names) || didYouMean(words.slice(0, 2).join(' '), names);
+    return `there is no command ${JSON.stringify(words.join(' '))}${guess || '; see vipd --help'}`;
   }
   const known = Object.keys(command.options);
-  const unknown = Object.keys(args).find((key) => key !== '_' && key !== '$0' && !known.includes(key));
+  const notFlags = ['_', '$0', command.operand?.name];
+  const unknown = Object.keys(args).find((key) => !notFlags.includes(key) && !known.includes(key));
   const name = command.words.join(' ');
   if (unknown !== undefined) {
     const dashes = unknown.length === 1 ? '-' : '--';

@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly stop: AbortSignal;
   /** Aborted by the first error that nobody caught; its reason is the error. */
   readonly bug: AbortSignal;
+  /** Calls the listener at every SIGHUP: the file is to be read again. */
+  readonly onHangUp: (listener: () => void) => void;
 }
 
 /** How long a stop may take that is not orderly, or cuts a start short; the kernel removes the VIP after that (dead-man's switch). */
@@ -21,10 +23,11 @@ const patience = millis(5_000);
  * Starts the daemon and runs it until it is told to stop (exit code 0), or cannot go on (1; VIPs given up first). What `start` throws is
  * thrown on: nothing runs then.
  */
-export async function runDaemon({ start, log, clock, stop, bug }: RunOptions): Promise<number> {
+export async function runDaemon({ start, log, clock, stop, bug, onHangUp }: RunOptions): Promise<number> {
   const stopped = aborted(stop);
   const broken = aborted(bug);
   const starting = start();
+  onHangUp(() => void reloadOnceStarted(starting, stop));
   const isCutShort = await Promise.race([
     starting.then(() => false),
     stopped.then(() => true),
@@ -52,6 +55,12 @@ export async function runDaemon({ start, log, clock, stop, bug }: RunOptions): P
   }
   log.info('stopped', { because });
   return isOrderly ? exitCodes.ok : exitCodes.failed;
+}
+
+/** The daemon itself logs what came of it. One that is on its way down changes nothing any more. */
+async function reloadOnceStarted(starting: Promise<Daemon>, stop: AbortSignal): Promise<void> {
+  const daemon = await starting.catch(() => undefined);
+  if (!stop.aborted) await daemon?.reload();
 }
 
 async function stopSafely(daemon: Daemon, reason: string, log: Log): Promise<boolean> {

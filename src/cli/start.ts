@@ -8,7 +8,8 @@ export const start: Command = {
   describe: 'run the daemon',
   options: settingsOptions,
   async run(args, io) {
-    const loaded = await loadSettings(sourcesOf(args, io));
-    return loaded.ok ? io.startDaemon(loaded.settings) : refuseUsage(io, loaded.problems);
+    const reread = () => loadSettings(sourcesOf(args, io));
+    const loaded = await reread();
+    return loaded.ok ? io.startDaemon({ loaded, reread }) : refuseUsage(io, loaded.problems);
   },
 };

@@ -22,6 +22,23 @@ export function statusLines(status: DaemonStatus): string[] {
   });
 }
 
+/** The backends of the VIPs as one table. */
+export function backendsText(vips: readonly VipStatus[], now: Date): string {
+  const rows = vips.flatMap(({ name, loadBalancer }) =>
+    loadBalancer.backends.map((backend) => [name, ...backendRow(backend, now)]),
+  );
+  return rows.length === 0
+    ? 'no backends\n'
+    : `${table([['VIP', ...backendHead], ...rows])
+        .map(clean)
+        .join('\n')}\n`;
+}
+
+/** Others write into Leases and Nodes: their text must not steer the terminal. */
+export function clean(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
+}
+
 function vipText(vip: VipStatus, node: string, now: Date): string {
   const { loadBalancer: balancer } = vip;
   const leader = vip.leader === undefined ? 'unknown' : vip.leader === node ? `${vip.leader} (this node)` : vip.leader;
@@ -38,14 +55,15 @@ function vipText(vip: VipStatus, node: string, now: Date): string {
   const title = `${vip.name}  ${vip.addresses.join(' ')} on ${vip.interface}`;
   const text = [title, ...table(facts).map((line) => `  ${line}`)];
   if (balancer.backends.length > 0) {
-    const head = ['backend', 'address', 'state', 'connections', 'last check'];
     const rows = balancer.backends.map((backend) => backendRow(backend, now));
-    text.push('', ...table([head, ...rows]).map((line) => `  ${line}`));
+    text.push('', ...table([backendHead, ...rows]).map((line) => `  ${line}`));
   } else if (balancer.mode !== 'off') {
     text.push('  no backends');
   }
   return `${text.map(clean).join('\n')}\n`;
 }
+
+const backendHead = ['backend', 'address', 'state', 'connections', 'last check'];
 
 function backendRow(backend: BackendStatus, now: Date): string[] {
   const check = backend.lastCheck;
@@ -91,9 +109,4 @@ function ago(time: string, now: Date): string {
     .slice(0, 2)
     .filter((part) => !part.startsWith('0'))
     .join(' ')} ago`;
-}
-
-/** Others write into Leases and Nodes: their text must not steer the terminal. */
-function clean(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
 }

@@ -1,6 +1,8 @@
+import type { StatusAnswer } from '../admin/client.js';
 import { loadAdminSocket } from '../config/load.js';
 import { millis, plus } from '../time/instant.js';
 import type { DaemonStatus } from '../vip/status.js';
+import { refuseNoAnswer } from './ask.js';
 import { type CliIo, type Command, refuseUsage } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { socketOptions, sourcesOf } from './settings-options.js';
@@ -25,14 +27,10 @@ export const status: Command = {
 };
 
 type Ask = () => Promise<StatusAnswer>;
-type StatusAnswer = Awaited<ReturnType<typeof import('../admin/client.js').askStatus>>;
 
 async function once(ask: Ask, wantsJson: boolean, io: CliIo): Promise<number> {
   const answer = await ask();
-  if (!answer.ok) {
-    io.stderr.write(`vipd: ${answer.message}\n`);
-    return codeOf(answer);
-  }
+  if (!answer.ok) return refuseNoAnswer(io, answer);
   io.stdout.write(
     wantsJson ? `${JSON.stringify(answer.status, null, 2)}\n` : statusText(answer.status, io.clock.wall()),
   );
@@ -64,17 +62,6 @@ async function watch(ask: Ask, wantsJson: boolean, io: CliIo): Promise<number> {
 
 function watchLines(now: DaemonStatus, wantsJson: boolean): string[] {
   return wantsJson ? [JSON.stringify(now)] : statusLines(now);
-}
-
-function codeOf(answer: StatusAnswer & { readonly ok: false }): number {
-  switch (answer.refusal) {
-    case 'not-running':
-      return exitCodes.notRunning;
-    case 'forbidden':
-      return exitCodes.missingPrivilege;
-    case 'no-answer':
-      return exitCodes.failed;
-  }
 }
 
 /** A second, or less when stopped. */

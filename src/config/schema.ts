@@ -41,7 +41,7 @@ export const globalSettings = {
     kinds.socketPath,
     'admin-socket',
     '/run/vipd/vipd.sock',
-    'The Unix socket over which `vipd status` asks the daemon (mode 0660).',
+    'The Unix socket over which `vipd status` and the other commands reach the daemon (mode 0660).',
   ),
   'log.level': setting(
     kinds.choice(['debug', 'info', 'warn', 'error']),

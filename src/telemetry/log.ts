@@ -14,6 +14,11 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+/** A log whose level can be changed while it is written to. */
+export interface LeveledLog extends Log {
+  setLevel(level: LogLevel): void;
+}
+
 /** An Error is shown by its message, with its stack when the level is debug. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -28,7 +33,7 @@ export interface LogOptions {
  * A log whose lines have time (RFC 3339), level, node, message and fields. Lines that the output cannot take are counted, and a
  * line says how many when it takes lines again.
  */
-export function createLog({ level, format, node, output }: LogOptions): Log {
+export function createLog({ level, format, node, output }: LogOptions): LeveledLog {
   const put = (json: string) => output.write(format === 'json' ? json : textLine(json));
   let dropped = 0;
   const write = (json: string) => {
@@ -49,13 +54,16 @@ export function createLog({ level, format, node, output }: LogOptions): Log {
   );
   const shows = (fields: LogFields): Record<string, unknown> =>
     Object.fromEntries(
-      Object.entries(fields).map(([name, value]) => [fieldName(name), shown(value, level === 'debug')]),
+      Object.entries(fields).map(([name, value]) => [fieldName(name), shown(value, logger.level === 'debug')]),
     );
   return {
     debug: (message, fields = {}) => logger.debug(shows(fields), message),
     info: (message, fields = {}) => logger.info(shows(fields), message),
     warn: (message, fields = {}) => logger.warn(shows(fields), message),
     error: (message, fields = {}) => logger.error(shows(fields), message),
+    setLevel(next) {
+      logger.level = next;
+    },
   };
 }
 

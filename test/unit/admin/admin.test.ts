@@ -11,12 +11,13 @@ import { after, test } from 'node:test';
 import { askStatus } from '../../../src/admin/client.js';
 import { startAdminServer } from '../../../src/admin/server.js';
 import { statusExample } from '../telemetry/status-example.js';
+import { createFakeControl } from './fake-control.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vipd-admin-'));
 after(() => rmSync(folder, { recursive: true }));
 let count = 0;
 const newPath = () => join(folder, `${count++}.sock`);
-const status = () => statusExample;
+const control = createFakeControl();
 
 /** What a daemon that was killed leaves: a socket that nobody listens on. */
 async function leaveSocket(path: string): Promise<void> {
@@ -35,7 +36,7 @@ async function listen<S extends Server>(server: S, path: string): Promise<S> {
 test('the daemon tells its status on a socket for root and its group, and takes the socket away', async () => {
   const path = join(folder, 'run/vipd/vipd.sock');
   {
-    await using _ = await startAdminServer({ path, status });
+    await using _ = await startAdminServer({ path, control });
     assert.deepEqual(await askStatus(path), { ok: true, status: JSON.parse(JSON.stringify(statusExample)) });
     assert.equal(statSync(path).mode & 0o777, 0o660);
   }
@@ -44,7 +45,7 @@ test('the daemon tells its status on a socket for root and its group, and takes 
 
 test('other paths and methods get JSON that says so', async () => {
   const path = newPath();
-  await using _ = await startAdminServer({ path, status });
+  await using _ = await startAdminServer({ path, control });
   const ask = (url: string, method: string) =>
     new Promise<string>((resolve, reject) => {
       const asking = request({ socketPath: path, path: url, method }, async (response) => {
@@ -61,27 +62,27 @@ test('other paths and methods get JSON that says so', async () => {
 test('the socket of a dead daemon is replaced', async () => {
   const path = newPath();
   await leaveSocket(path);
-  await using _ = await startAdminServer({ path, status });
+  await using _ = await startAdminServer({ path, control });
   assert.equal((await askStatus(path)).ok, true);
 });
 
 test('a second daemon is refused, even when the first hangs, and does the first no harm', async () => {
   const path = newPath();
-  await using _ = await startAdminServer({ path, status });
-  await assert.rejects(startAdminServer({ path, status }), /^Error: another vipd runs here: it answers on /);
+  await using _ = await startAdminServer({ path, control });
+  await assert.rejects(startAdminServer({ path, control }), /^Error: another vipd runs here: it answers on /);
   assert.equal((await askStatus(path)).ok, true);
   const hanging = await listen(createServer(), newPath());
-  await assert.rejects(startAdminServer({ path: String(hanging.address()), status }), /another vipd runs here/);
+  await assert.rejects(startAdminServer({ path: String(hanging.address()), control }), /another vipd runs here/);
   hanging.close();
 });
 
 test('a file that is no socket is left alone, and a place that cannot be is named', async () => {
   const path = newPath();
   writeFileSync(path, 'precious');
-  await assert.rejects(startAdminServer({ path, status }), /exists and is not a socket; choose another path/);
+  await assert.rejects(startAdminServer({ path, control }), /exists and is not a socket; choose another path/);
   assert.equal(readFileSync(path, 'utf8'), 'precious');
   await assert.rejects(
-    startAdminServer({ path: join(path, 'below', 'vipd.sock'), status }),
+    startAdminServer({ path: join(path, 'below', 'vipd.sock'), control }),
     /the directory of .* cannot be made/,
   );
 });
@@ -121,7 +122,7 @@ test('an answer that is not a status is refused', async () => {
 
 test('who may not open the socket is told so', async (t) => {
   const path = newPath();
-  await using _ = await startAdminServer({ path, status });
+  await using _ = await startAdminServer({ path, control });
   let answer: unknown;
   if (process.getuid?.() === 0) {
     // The client's own code as an ordinary user, given as text: this repository may be out of that user's sight.

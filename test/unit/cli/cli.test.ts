@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import fc from 'fast-check';
+import type { Configuration } from '../../../src/admin/reload.js';
 import { MissingPrivilege } from '../../../src/kernel/missing-privilege.js';
 import { run } from './fake-io.js';
 
+const folder = mkdtempSync(join(tmpdir(), 'vipd-cli-'));
+after(() => rmSync(folder, { recursive: true }));
 const repository = join(import.meta.dirname, '../../../..');
 
 test('version and help are printed', async () => {
   assert.deepEqual(await run('--version'), { code: 0, stdout: '1.2.3\n', stderr: '', started: [] });
   const help = await run('--help');
   assert.equal(help.code, 0);
-  for (const word of ['start', 'status', 'config', 'manager']) assert.match(help.stdout, new RegExp(word));
+  for (const word of ['start', 'status', 'backend', 'reload', 'config', 'manager'])
+    assert.match(help.stdout, new RegExp(word));
   const start = await run('start --help');
   assert.match(start.stdout, /--lease-renew-deadline/);
   assert.match(start.stdout, /VIPD_METRICS_LISTEN/);
@@ -33,6 +38,15 @@ const misuses: Readonly<Record<string, RegExp>> = {
   'status --address 10.0.0.9': /^vipd: vipd status has no flag --address/,
   'status -j': /^vipd: vipd status has no flag -j/,
   'start --address': /^vipd: Not enough arguments following: address; see vipd --help\n$/,
+  backend: /^vipd: backend alone does nothing; write backend list or backend drain or backend resume\n$/,
+  'backend drian cp1': /^vipd: there is no command "backend drian cp1"; did you mean backend drain\?\n$/,
+  'backend drain': /^vipd: .*; see vipd --help\n$/,
+  'backend drain cp1 --force': /^vipd: vipd backend drain has no flag --force; see vipd backend drain --help\n$/,
+  'backend drain cp1 cp2': /^vipd: vipd backend drain takes no "cp2"; see vipd backend drain --help\n$/,
+  'backend list cp1': /^vipd: vipd backend list takes no "cp1"/,
+  'backend list --vip api --vip web': /^vipd: --vip is given 2 times; name one VIP, or leave it out\n$/,
+  'reload now': /^vipd: vipd reload takes no "now"/,
+  'reload --address 10.0.0.9': /^vipd: vipd reload has no flag --address/,
   'start now --address 10.0.0.9': /^vipd: vipd start takes no "now"; see vipd start --help\n$/,
   'start --no-address': /^vipd: vipd start has no flag --no-address; did you mean --address\?\n$/,
 };
@@ -49,7 +63,21 @@ test('wrong usage is one sentence on stderr and exit code 2', async () => {
 
 test('no words make the command line throw', async () => {
   const word = fc.oneof(
-    fc.constantFrom('start', 'status', 'config', 'check', '--json', '--watch=false', '--address', '-', '--', '--help'),
+    fc.constantFrom(
+      'start',
+      'status',
+      'backend',
+      'drain',
+      'reload',
+      'config',
+      'check',
+      '--json',
+      '--watch=false',
+      '--address',
+      '-',
+      '--',
+      '--help',
+    ),
     fc.string(),
   );
   await fc.assert(
@@ -108,6 +136,30 @@ test('a failure is one sentence and exit code 1, with a stack only when debuggin
     (await run(`${line} --log-level debug`, { startDaemon })).stderr,
     /^vipd: Error: the addon is not there\n {4}at /,
   );
+});
+
+test('start reads the same flags, environment and file again when the daemon asks', async () => {
+  const file = join(folder, 'vipd.yaml');
+  const vip = 'vips: [{ addresses: [10.0.0.9] }]\n';
+  writeFileSync(file, vip);
+  let levels: unknown[] = [];
+  const startDaemon = async ({ loaded, reread }: Configuration) => {
+    const read = async () => {
+      const again = await reread();
+      return again.ok ? [again.settings.log.level, again.settings.vips[0]?.interface] : again.problems.length;
+    };
+    levels = [loaded.settings.log.level];
+    writeFileSync(file, `${vip}log: { level: warn }`);
+    levels.push(await read());
+    writeFileSync(file, `${vip}log: { level: loud }`);
+    levels.push(await read());
+    rmSync(file);
+    levels.push(await read());
+    return 0;
+  };
+  const line = `start --config ${file} --interface eth7`;
+  assert.equal((await run(line, { startDaemon })).code, 0);
+  assert.deepEqual(levels, ['info', ['warn', 'eth7'], 1, 1]);
 });
 
 test('config check says ok, or everything that is wrong', async () => {

@@ -28,8 +28,8 @@ export function createFakeIo(change: Partial<CliIo> = {}): FakeIo {
     hostname: 'cp1',
     version: '1.2.3',
     stop: new AbortController().signal,
-    async startDaemon(settings) {
-      started.push(settings);
+    async startDaemon({ loaded }) {
+      started.push(loaded.settings);
       return 0;
     },
     ...change,

@@ -8,6 +8,7 @@ import { statusExample } from '../telemetry/status-example.js';
 /** A daemon whose start, failure and stop the test decides, and the run around it. */
 function setUp() {
   const events: string[] = [];
+  const hangUps: (() => void)[] = [];
   const stop = new AbortController();
   const bug = new AbortController();
   const clock = createFakeClock();
@@ -16,6 +17,10 @@ function setUp() {
   const stopped = withResolvers<void>();
   const daemon: Daemon = {
     status: async () => statusExample,
+    async reload() {
+      events.push('reload');
+      return { ok: true, changes: [] };
+    },
     stop(reason) {
       events.push(`stop ${reason}`);
       return stopped.promise;
@@ -30,8 +35,10 @@ function setUp() {
     clock,
     stop: stop.signal,
     bug: bug.signal,
+    onHangUp: (listener) => hangUps.push(listener),
   });
-  return { events, stop, bug, clock, started, failed, stopped, code };
+  const hangUp = () => hangUps.forEach((listener) => void listener());
+  return { events, stop, bug, hangUp, clock, started, failed, stopped, code };
 }
 
 function withResolvers<T>() {
@@ -125,4 +132,30 @@ test('what the start throws is thrown on', async () => {
   const run = setUp();
   run.started.reject(new Error('no such interface'));
   await assert.rejects(run.code, /^Error: no such interface$/);
+});
+
+test('SIGHUP reloads, after the start if it comes before, and not any more on the way down', async () => {
+  const run = setUp();
+  run.hangUp();
+  await settle();
+  assert.deepEqual(run.events, []);
+  run.started.resolve();
+  await settle();
+  assert.deepEqual(run.events, ['reload']);
+  run.hangUp();
+  await settle();
+  assert.deepEqual(run.events, ['reload', 'reload']);
+  run.stop.abort('SIGTERM');
+  run.hangUp();
+  run.stopped.resolve();
+  assert.equal(await run.code, 0);
+  assert.deepEqual(run.events.slice(2), ['info stopping', 'stop SIGTERM', 'info stopped']);
+});
+
+test('SIGHUP during a start that fails changes nothing about how it ends', async () => {
+  const run = setUp();
+  run.hangUp();
+  run.started.reject(new Error('no such interface'));
+  await assert.rejects(run.code, /^Error: no such interface$/);
+  assert.deepEqual(run.events, []);
 });

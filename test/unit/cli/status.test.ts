@@ -9,6 +9,7 @@ import type { Output } from '../../../src/cli/command.js';
 import { runCli } from '../../../src/cli/index.js';
 import { statusLines, statusText } from '../../../src/cli/status-text.js';
 import type { DaemonStatus } from '../../../src/vip/status.js';
+import { createFakeControl } from '../admin/fake-control.js';
 import { statusExample, vipExample } from '../telemetry/status-example.js';
 import { createFakeIo, run } from './fake-io.js';
 
@@ -73,7 +74,7 @@ test('no text from the cluster steers the terminal', () => {
 
 test('status prints the page or JSON and exits with 0', async () => {
   const path = newPath();
-  await using _ = await startAdminServer({ path, status: () => statusExample });
+  await using _ = await startAdminServer({ path, control: createFakeControl() });
   const text = await run(`status --admin-socket ${path}`);
   assert.equal(text.code, 0);
   assert.match(text.stdout, /^node cp1, vipd 1\.2\.3\n/);
@@ -121,7 +122,7 @@ async function watch(
 test('watching prints a line for each change, and goes on when the daemon goes', { timeout: 10_000 }, async () => {
   const path = newPath();
   let status: DaemonStatus = statusExample;
-  const server = await startAdminServer({ path, status: () => status });
+  const server = await startAdminServer({ path, control: createFakeControl({ status: () => status }) });
   const lines: string[] = [];
   const code = await watch([], path, false, (text, stop) => {
     lines.push(text.replace(/^\S+ /, ''));
@@ -143,7 +144,7 @@ test('watching prints a line for each change, and goes on when the daemon goes',
 
 test('watching draws the page anew on a terminal, and prints JSON lines when asked', { timeout: 10_000 }, async () => {
   const path = newPath();
-  await using _ = await startAdminServer({ path, status: () => statusExample });
+  await using _ = await startAdminServer({ path, control: createFakeControl() });
   const pages: string[] = [];
   await watch([], path, true, (text, stop) => {
     pages.push(text);

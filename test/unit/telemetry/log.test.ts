@@ -46,6 +46,18 @@ test('lines below the level are not written', () => {
   assert.equal(lines.length, 2);
 });
 
+test('the level can be changed while the log is written to, and with it whether stacks are shown', () => {
+  const lines: string[] = [];
+  const log = logTo(lines, { level: 'warn' });
+  log.info('no');
+  log.setLevel('debug');
+  log.debug('yes', { error: new Error('why') });
+  log.setLevel('error');
+  log.warn('no');
+  assert.equal(lines.length, 1);
+  assert.match(JSON.parse(lines[0] ?? '').error, /why\n {4}at /);
+});
+
 test('an error is its message with its causes, and its stack only when debugging', () => {
   const error = new Error('cannot renew', { cause: new Error('timeout') });
   const shown = (level: LogOptions['level']) => {
