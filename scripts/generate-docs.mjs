@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const { environmentName, globalSettings, vipSettings } = await import(join(root, 'dist/src/config/schema.js'));
+const { isAppliedInPlace } = await import(join(root, 'dist/src/config/changes.js'));
 const { metricTable } = await import(join(root, 'dist/src/telemetry/metric-table.js'));
 
 const documents = { 'docs/configuration.md': configuration(), 'docs/metrics.md': metrics() };
@@ -30,6 +31,8 @@ variables that begin with \`VIPD_\` are errors; an empty variable is the same as
 
 \`vipd config check\` says everything that is wrong at once; \`vipd config print\` prints the settings in force, each with where it
 comes from.
+
+A running daemon reads its file again at \`vipd reload\` or SIGHUP, and applies all that changed or nothing: [operations.md](operations.md).
 
 Durations carry their unit: \`300ms\`, \`5s\`, \`1m\`, \`1h\`. In flags and variables the items of a list are joined by commas.
 
@@ -58,6 +61,7 @@ ${doc}
 - Value: ${kind.words}
 - Default: ${fallback}
 - Flag: \`--${flag}\`, environment: \`${environmentName(flag)}\`
+- A change is applied by: ${isAppliedInPlace(path) ? '`vipd reload`' : 'a restart'}
 `;
   });
   return sections.join('\n');
