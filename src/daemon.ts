@@ -1,9 +1,7 @@
 import type { ControlAnswer, DrainRequest } from './admin/control.js';
-import { findBackend } from './admin/find-backends.js';
 import { lockHost } from './admin/lock.js';
 import { type Configuration, createReload } from './admin/reload.js';
 import { startAdminServer } from './admin/server.js';
-import type { Settings } from './config/settings.js';
 import { findVipLinks, removeLeftovers, requireCapabilities } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
@@ -13,6 +11,7 @@ import { createRelay } from './kernel/linux/relay.js';
 import type { Link } from './kernel/ports.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
+import { applyChanges, drain } from './operate.js';
 import { type Choice, createPlanes } from './planes.js';
 import { type Health, startTelemetryServer } from './telemetry/http.js';
 import type { LeveledLog, Log } from './telemetry/log.js';
@@ -49,7 +48,8 @@ export async function startDaemon(
   version: string,
 ): Promise<Daemon> {
   const { settings } = configuration.loaded;
-  requireCapabilities(createCapabilities(), settings);
+  const capabilities = createCapabilities();
+  requireCapabilities(capabilities, settings);
   const addon = loadAddon();
   const clock = createSystemClock(() => addon.boottime());
   const closers: (() => unknown)[] = [];
@@ -72,15 +72,14 @@ export async function startDaemon(
   const reload = createReload({
     configuration,
     log,
-    apply: async ([vip]) => {
-      throw new Error(`${vip?.name}: this version changes nothing but log.level in place; restart vipd to apply it`);
+    async apply(changes) {
+      if (givenUp !== undefined) throw new Error('vipd is stopping');
+      const changed = settings.vips.map((vip) => changes.find(({ name }) => name === vip.name)?.settings ?? vip);
+      requireCapabilities(capabilities, { ...settings, vips: changed });
+      await applyChanges(vips, changes);
     },
   });
-  const setDraining = async (request: DrainRequest): Promise<ControlAnswer> => {
-    const found = findBackend(await status(), request);
-    if (!found.ok) return found;
-    return { ok: false, refusal: 'failed', problems: ['this version does not drain; stop the backend instead'] };
-  };
+  const setDraining = async (request: DrainRequest) => drain(vips, await status(), request);
 
   try {
     // Before anything on this host is touched: these refuse when another vipd runs here.

@@ -36,6 +36,8 @@ export interface Planes {
   removeLeftovers(vips: readonly VipSettings[]): Promise<void>;
   /** Tries what the host can do; nothing stays changed. Throws Misconfigured when it cannot do what the settings ask for. */
   choose(vip: VipSettings): Promise<Choice>;
+  /** Whether the mode that was chosen can do what changed settings ask for. Throws an Error of one sentence when it cannot. */
+  check(mode: Choice['mode'], vip: VipSettings): Promise<void>;
   /** Throws KernelError when a port cannot be had. */
   create(mode: Choice['mode'], vip: VipSettings, log: Log): DataPlane;
 }
@@ -170,6 +172,18 @@ export function createPlanes(parts: {
           );
         }
       }
+    },
+    async check(mode, vip) {
+      if (mode === 'proxy') return;
+      const obstacle = needsProxy(vip);
+      if (obstacle !== undefined)
+        throw new Error(`${obstacle}, which ${mode} does not reach; restart vipd in mode proxy`);
+      const { scheduler } = vip.loadBalancer;
+      if (mode !== 'ipvs') return;
+      const support = await ipvs.probe(ipvsScheduler(scheduler));
+      if (support.ok) return;
+      const { because, mend } = ipvsRefusals[support.because];
+      throw new Error(`scheduler ${scheduler}: ${because}; ${mend}`);
     },
     create(mode, vip, vipLog) {
       const ips = vip.addresses.map(({ ip }) => ip);

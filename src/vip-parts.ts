@@ -1,18 +1,18 @@
 import { randomInt } from 'node:crypto';
-import { type Balancer, type BalancerConfig, createBalancer, type Source } from './balancer/driver.js';
-import { createHealthChecks } from './balancer/health-driver.js';
+import { type Balancer, createBalancer, type Source } from './balancer/driver.js';
+import { type Checking, createHealthChecks } from './balancer/health-driver.js';
 import { createHttpsProber } from './balancer/https-prober.js';
 import type { Backend } from './balancer/pool.js';
 import { createTcpProber, type Prober } from './balancer/prober.js';
 import { authoritiesIn, createTrust } from './balancer/trust.js';
-import type { HealthCheckSettings, LoadBalancerSettings, VipSettings } from './config/settings.js';
+import type { HealthCheckSettings, VipSettings } from './config/settings.js';
 import type { ArpSockets, InterfaceAddress, Link, Network, NetworkChange } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
 import type { ClusterCa } from './kubernetes/credentials.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
 import { createNodeApi } from './kubernetes/node-api.js';
 import { createLeaseElection } from './lease/driver.js';
-import { type Family, familyOf, type Ip, parseIp } from './net/ip.js';
+import { type Family, familyOf, loopbackOf } from './net/ip.js';
 import type { ControlPlaneNode } from './nodes/node.js';
 import type { Choice, Planes } from './planes.js';
 import type { Log } from './telemetry/log.js';
@@ -24,7 +24,7 @@ import { createAlways } from './vip/always.js';
 import type { DataPath } from './vip/data-path.js';
 import { createVipDriver, type VipDriver } from './vip/driver.js';
 import type { Election } from './vip/election.js';
-import { isHeld } from './vip/state.js';
+import { isHeld, type VipConfig } from './vip/state.js';
 import type { LoadBalancerStatus, VipStatus } from './vip/status.js';
 
 /** What the VIPs of a daemon share. */
@@ -49,6 +49,11 @@ export interface Vip {
   /** Reads anew what `reading` says of connections. */
   look(): Promise<void>;
   reading(): VipReading;
+  readonly settings: VipSettings;
+  /** Balances and announces by other settings from now on. Throws an Error, with nothing changed, when it cannot. */
+  change(settings: VipSettings): Promise<void>;
+  /** As `Balancer.drain`. */
+  drain(backend: string, drained: boolean): boolean;
   /** Why this node could not serve the VIP if it had to. */
   troubles(): readonly string[];
 }
@@ -73,7 +78,8 @@ export interface Ground {
 }
 
 /** Builds the parts of one VIP and hands each its ports. Nothing is contended for before `start`. */
-export function createVip(settings: VipSettings, ground: Ground, shared: Shared): Vip {
+export function createVip(first: VipSettings, ground: Ground, shared: Shared): Vip {
+  let settings = first;
   const { clock, metrics } = shared;
   const log = logFor(shared.log, settings.name);
   const { election, leaseAge } = createElection(settings, shared, log);
@@ -81,11 +87,7 @@ export function createVip(settings: VipSettings, ground: Ground, shared: Shared)
   const driver: VipDriver = createVipDriver({
     ips: settings.addresses.map((address) => address.ip),
     link: ground.link,
-    config: {
-      deadManSwitch: settings.deadManSwitch,
-      announce: settings.announce,
-      patience: millis(settings.election.lease.duration + patienceMargin),
-    },
+    config: driverConfig(settings),
     election,
     network: shared.network,
     arp: shared.arp,
@@ -124,6 +126,15 @@ export function createVip(settings: VipSettings, ground: Ground, shared: Shared)
       await driver.stop();
       balancer?.stop();
     },
+    get settings() {
+      return settings;
+    },
+    async change(next) {
+      await balancer?.change(next);
+      driver.configure(driverConfig(next));
+      settings = next;
+    },
+    drain: (backend, drained) => balancer?.path.drain(backend, drained) ?? false,
     async look() {
       await balancer?.path.look();
     },
@@ -148,6 +159,10 @@ export function createVip(settings: VipSettings, ground: Ground, shared: Shared)
       return troubles;
     },
   };
+}
+
+function driverConfig({ deadManSwitch, announce, election }: VipSettings): VipConfig {
+  return { deadManSwitch, announce, patience: millis(election.lease.duration + patienceMargin) };
 }
 
 function createElection(
@@ -181,18 +196,19 @@ function createElection(
 interface LoadBalancer {
   readonly path: Balancer;
   start(): void;
+  /** Throws an Error, with nothing changed, when it cannot. */
+  change(settings: VipSettings): Promise<void>;
   stop(): void;
 }
 
-function createLoadBalancer(settings: VipSettings, ground: Ground, shared: Shared, log: Log): LoadBalancer {
+function createLoadBalancer(first: VipSettings, ground: Ground, shared: Shared, log: Log): LoadBalancer {
   const { clock, metrics, planes } = shared;
-  const { loadBalancer } = settings;
-  const { backends } = loadBalancer;
   const { mode, because } = ground.choice;
+  let settings = first;
+  let nodes: readonly ControlPlaneNode[] = [];
   log.info('data plane', { mode, because });
   const checks = createHealthChecks({
-    config: loadBalancer.healthCheck,
-    probe: createProber(loadBalancer.healthCheck, shared),
+    ...createChecking(settings.loadBalancer.healthCheck, shared),
     clock,
     seed: randomInt(2 ** 31) as Seed,
     log,
@@ -200,19 +216,42 @@ function createLoadBalancer(settings: VipSettings, ground: Ground, shared: Share
     onCheck: (backend, _result, took) => metrics.checked(settings.name, backend.name, took / 1000),
   });
   const plane = planes.create(mode, settings, log);
-  const path = createBalancer({ plane, because, config: balancerConfig(loadBalancer), checks, log });
+  const path = createBalancer({ plane, because, config: settings.loadBalancer, checks, log });
   let watch: Disposable | undefined;
+
+  function setSources(): void {
+    const { backends } = settings.loadBalancer;
+    if (backends.from === 'static') {
+      path.setSources(
+        backends.servers.map((server) => ({ ...server, ready: true })),
+        [],
+      );
+    } else {
+      const families = poolFamilies(settings, mode);
+      const sources = families.flatMap((family) => sourcesOf(nodes, backends.port, family));
+      path.setSources(sources, localBackends(settings, ground, shared.node, backends.port));
+    }
+  }
+
   return {
     path,
     start() {
-      if (backends.from === 'static') {
-        path.setSources(
-          backends.servers.map((server) => ({ ...server, ready: true })),
-          undefined,
-        );
-      } else {
-        watch = watchNodes(path, localBackend(settings, ground, shared.node), backends.port, settings, shared, log);
-      }
+      // Until the API says which nodes there are, this node's own API server is what there is.
+      setSources();
+      if (settings.loadBalancer.backends.from !== 'nodes') return;
+      watch = createNodeApi(shared.kubernetes(), clock).watch((event) => {
+        if (event.kind !== 'nodes')
+          return log.debug('node watch interrupted', { because: event.refusal, detail: event.detail });
+        nodes = event.nodes;
+        setSources();
+      });
+    },
+    async change(next) {
+      await planes.check(mode, next);
+      path.change(next.loadBalancer);
+      checks.change(createChecking(next.loadBalancer.healthCheck, shared));
+      settings = next;
+      setSources();
     },
     stop() {
       watch?.[Symbol.dispose]();
@@ -221,8 +260,8 @@ function createLoadBalancer(settings: VipSettings, ground: Ground, shared: Share
   };
 }
 
-function balancerConfig({ ports, scheduler, connectTimeout, whenBackendDown }: LoadBalancerSettings): BalancerConfig {
-  return { ports, scheduler, connectTimeout, whenBackendDown };
+function createChecking(check: HealthCheckSettings, shared: Shared): Checking {
+  return { config: check, probe: createProber(check, shared) };
 }
 
 function createProber(check: HealthCheckSettings, { clock, clusterCa }: Shared): Prober {
@@ -233,37 +272,32 @@ function createProber(check: HealthCheckSettings, { clock, clusterCa }: Shared):
 }
 
 /**
- * This node's own API server. The proxy reaches it whatever address the node has; what the kernel sends on must be an address of the
- * interface, and undefined when that has none.
+ * Of which families the backends of nodes are taken. The kernel gives each address of the VIP backends of its own family; the proxy
+ * needs one address of each node.
  */
-function localBackend(settings: VipSettings, { link, addresses, choice }: Ground, node: string): Backend | undefined {
-  const { backends } = settings.loadBalancer;
-  if (backends.from !== 'nodes') return undefined;
-  const vips = settings.addresses.map(({ ip }) => ip);
-  const family = familyOf(vips[0] as Ip);
-  const own = addresses.find((a) => a.link === link.index && familyOf(a.ip) === family && !a.deprecated);
-  const ip = choice.mode === 'proxy' ? parseIp(family === 4 ? '127.0.0.1' : '::1') : own?.ip;
-  return ip === undefined ? undefined : { name: node, ip, port: backends.port };
+function poolFamilies(settings: VipSettings, mode: Choice['mode']): readonly Family[] {
+  const families = [...new Set(settings.addresses.map(({ ip }) => familyOf(ip)))];
+  return mode === 'proxy' ? families.slice(0, 1) : families;
 }
 
-function watchNodes(
-  balancer: Balancer,
-  local: Backend | undefined,
-  port: number,
+/**
+ * This node's own API server. The proxy reaches it whatever address the node has; what the kernel sends on must be an address of the
+ * interface.
+ */
+function localBackends(
   settings: VipSettings,
-  shared: Shared,
-  log: Log,
-): Disposable {
-  const family = familyOf(settings.addresses[0]?.ip as Ip);
-  // Until the API says which nodes there are, this node's own API server is what there is.
-  balancer.setSources([], local);
-  return createNodeApi(shared.kubernetes(), shared.clock).watch((event) => {
-    if (event.kind === 'nodes') balancer.setSources(sourcesOf(event.nodes, port, family), local);
-    else log.debug('node watch interrupted', { because: event.refusal, detail: event.detail });
+  { link, addresses, choice }: Ground,
+  node: string,
+  port: number,
+): readonly Backend[] {
+  return poolFamilies(settings, choice.mode).flatMap((family) => {
+    const own = addresses.find((a) => a.link === link.index && familyOf(a.ip) === family && !a.deprecated);
+    const ip = choice.mode === 'proxy' ? loopbackOf(family) : own?.ip;
+    return ip === undefined ? [] : [{ name: node, ip, port }];
   });
 }
 
-/** The nodes with an InternalIP of the VIP's family; a node's first one counts. */
+/** The nodes with an InternalIP of the family; a node's first one counts. */
 function sourcesOf(nodes: readonly ControlPlaneNode[], port: number, family: Family): readonly Source[] {
   return nodes.flatMap(({ name, internalIps, ready }) => {
     const ip = internalIps.find((address) => familyOf(address) === family);

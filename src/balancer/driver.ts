@@ -1,4 +1,4 @@
-import { endpoint } from '../net/ip.js';
+import { endpoint, type Family, familyOf } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { DataPath } from '../vip/data-path.js';
 import type { DataPlane, PlaneBackendStats, PlaneConfig, PlaneStats } from '../vip/data-plane.js';
@@ -18,8 +18,8 @@ export interface BalancerConfig extends PlaneConfig {
 }
 
 export interface Balancer extends DataPath, Disposable {
-  /** The backends there are, and what serves when none of them can. */
-  setSources(sources: readonly Source[], local: Backend | undefined): void;
+  /** The backends there are, and what serves when none of them can: this node's own server at its addresses. */
+  setSources(sources: readonly Source[], local: readonly Backend[]): void;
   /** The checks of a backend turned. */
   backendTurned(): void;
   /** Whether a backend gets new connections, as an operator wants it; false when there is none of this name. */
@@ -46,7 +46,9 @@ export function createBalancer(parts: {
   const { plane, checks, log } = parts;
   let { config } = parts;
   let sources: readonly Source[] = [];
-  let local: Backend | undefined;
+  let local: readonly Backend[] = [];
+  /** The kernel does not cross address families: there each has its own pool. */
+  const pools: readonly (Family | 'any')[] = plane.mode === 'proxy' ? ['any'] : [4, 6];
   const drained = new Set<string>();
   /** Those that are gone but keep their open connections. */
   let leaving: readonly Backend[] = [];
@@ -59,7 +61,11 @@ export function createBalancer(parts: {
       up: checks.of(s)?.health.up ?? false,
       drained: drained.has(s.name),
     }));
-    const { shares, isLastResort } = shareOut(candidates, local, config.whenBackendDown);
+    const parts = pools.map((family) =>
+      shareOut(candidates.filter(isOf(family)), local.filter(isOf(family)), config.whenBackendDown),
+    );
+    const shares = parts.flatMap((part) => part.shares);
+    const isLastResort = parts.some((part) => part.isLastResort);
     if (isOpen && isLastResort && !wasLastResort) log.warn('no backend left: serving the local API server');
     wasLastResort = isLastResort;
     const left = leaving.filter((b) => !shares.some((s) => isSame(s, b)));
@@ -85,6 +91,7 @@ export function createBalancer(parts: {
       name,
       address: endpoint(source.ip, source.port),
       state: !isUp ? 'down' : drained.has(name) ? 'draining' : 'up',
+      drained: drained.has(name),
       connections: counters.find((c) => c.name === name)?.open ?? 0,
       lastCheck:
         result === undefined || at === undefined ? undefined : { at, result: result.ok ? 'ok' : result.because },
@@ -150,4 +157,8 @@ export function createBalancer(parts: {
       checks[Symbol.dispose]();
     },
   };
+}
+
+function isOf(family: Family | 'any'): (backend: Backend) => boolean {
+  return ({ ip }) => family === 'any' || familyOf(ip) === family;
 }

@@ -28,13 +28,13 @@ export interface Share extends Backend {
  */
 export function shareOut(
   candidates: readonly Candidate[],
-  local: Backend | undefined,
+  local: readonly Backend[],
   whenDown: 'close' | 'keep',
 ): { readonly shares: readonly Share[]; readonly isLastResort: boolean } {
   const anyReady = candidates.some((c) => c.ready);
   const usable = candidates.filter((c) => c.up && !c.drained && (c.ready || !anyReady));
-  const isLastResort = usable.length === 0 && local !== undefined;
-  const takers: readonly Backend[] = isLastResort ? [local] : usable;
+  const isLastResort = usable.length === 0 && local.length > 0;
+  const takers: readonly Backend[] = isLastResort ? local : usable;
   const keepers = candidates.filter((c) => !takers.some((t) => isSame(t, c)) && (c.up || whenDown === 'keep'));
   return { shares: [...takers.map((b) => share(b, false)), ...keepers.map((b) => share(b, true))], isLastResort };
 }

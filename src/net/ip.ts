@@ -35,6 +35,10 @@ export function isLoopback(ip: Ip): boolean {
   return familyOf(ip) === 4 ? ip.startsWith('127.') : ip === '::1';
 }
 
+export function loopbackOf(family: Family): Ip {
+  return (family === 4 ? '127.0.0.1' : '::1') as Ip;
+}
+
 /** 32 or 128: the prefix length that means this one address. */
 export function hostPrefix(ip: Ip): number {
   return familyOf(ip) === 4 ? 32 : 128;

@@ -30,6 +30,8 @@ export interface VipDriver {
   start(): void;
   /** A change of addresses or links on this host. */
   network(change: NetworkChange): void;
+  /** Announces and refreshes by other settings from the next time on. */
+  configure(config: VipConfig): void;
   /** Gives the VIP up and away. */
   stop(): Promise<void>;
   view(): { readonly leadership: Leadership; readonly state: VipState; readonly since: Date; readonly link: Link };
@@ -227,6 +229,9 @@ export function createVipDriver(parts: {
         case 'address-added':
           return;
       }
+    },
+    configure(config) {
+      state = { ...state, config };
     },
     async stop() {
       await election.stop();

@@ -32,7 +32,10 @@ export interface LoadBalancerStatus {
 export interface BackendStatus {
   readonly name: string;
   readonly address: string;
+  /** `draining`: up, and to get no new connections. */
   readonly state: 'up' | 'down' | 'draining';
+  /** An operator wants it to get no new connections, up or not. */
+  readonly drained: boolean;
   /** Open connections through this node. */
   readonly connections: number;
   readonly lastCheck: { readonly at: string; readonly result: string } | undefined;

@@ -13,10 +13,10 @@ const local = { name: 'self', ip: '127.0.0.1' as Ip, port: 6443 };
 /** Names of those that get new connections, then of those that keep theirs. */
 function names(
   candidates: readonly Candidate[],
-  last = local as typeof local | undefined,
+  last = local,
   whenDown: 'close' | 'keep' = 'close',
 ): readonly [string, string] {
-  const { shares, isLastResort } = shareOut(candidates, last, whenDown);
+  const { shares, isLastResort } = shareOut(candidates, [last], whenDown);
   const those = (draining: boolean) =>
     shares
       .filter((share) => share.draining === draining)
@@ -37,7 +37,7 @@ test('when no node is Ready the checks alone decide', () => {
 
 test('with none left the local API server serves; without one, nobody', () => {
   assert.deepEqual(names([candidate('a', { up: false }), candidate('b', { ready: false, up: false })]), ['self', '']);
-  assert.deepEqual(shareOut([], undefined, 'close'), { shares: [], isLastResort: false });
+  assert.deepEqual(shareOut([], [], 'close'), { shares: [], isLastResort: false });
 });
 
 test('a drained backend keeps its connections; with nobody else the local API server serves', () => {
