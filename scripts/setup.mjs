@@ -15,6 +15,7 @@ const commands = {
   unshare: 'util-linux',
   promtool: 'prometheus',
   ipvsadm: 'ipvsadm',
+  'iptables-legacy': 'iptables',
   // scripts/run-in-debian-kernel.sh
   'qemu-system-x86_64': 'qemu-system-x86',
   busybox: 'busybox-static',

@@ -8,7 +8,18 @@ import { promisify } from 'node:util';
 const marker = 'VIPD_TEST_KERNEL';
 const repository = join(import.meta.dirname, '../../..');
 /** What the kernel is started with, and what the tests in it call. */
-const commands = ['qemu-system-x86_64', 'busybox', 'cpio', 'modprobe', 'dpkg', 'apt-get', 'ip', 'nft', 'ipvsadm'];
+const commands = [
+  'qemu-system-x86_64',
+  'busybox',
+  'cpio',
+  'modprobe',
+  'dpkg',
+  'apt-get',
+  'ip',
+  'nft',
+  'ipvsadm',
+  'iptables-legacy',
+];
 
 /**
  * Runs the calling test file's tests in Debian's own kernel, all in one boot: outside of it this registers a test that starts the file
