@@ -55,6 +55,7 @@ const pure = [
   'arp/packet.ts',
   'arp/announcement.ts',
   'arp/schedule.ts',
+  'ipvs/foreign.ts',
   'ipvs/plan.ts',
   'lease/state.ts',
   'lease/machine.ts',

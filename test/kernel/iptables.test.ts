@@ -5,15 +5,17 @@ import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { createIpvsDriver, type IpvsDriver } from '../../src/ipvs/driver.js';
+import { kubeVipLeftovers } from '../../src/ipvs/foreign.js';
 import { createHostSettings } from '../../src/ipvs/host-settings.js';
 import type { WantedService } from '../../src/ipvs/plan.js';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createFlows } from '../../src/kernel/linux/flow-reset.js';
+import { readFoundRules } from '../../src/kernel/linux/found-rules.js';
 import { createIpvs } from '../../src/kernel/linux/ipvs.js';
 import { createHostMasquerade, createMasquerade } from '../../src/kernel/linux/masquerade.js';
 import { createNetwork } from '../../src/kernel/linux/network.js';
 import { createSysctlMemory, createSysctls } from '../../src/kernel/linux/sysctl.js';
-import { type Family, hostPrefix } from '../../src/net/ip.js';
+import { endpoint, type Family, hostPrefix } from '../../src/net/ip.js';
 import type { LogFields } from '../../src/telemetry/log.js';
 import { millis } from '../../src/time/instant.js';
 import { silentLog } from '../fakes/log.js';
@@ -152,6 +154,29 @@ inDebianKernel(import.meta.filename, () => {
       assert.notDeepEqual(rules(), untouched);
       await createHostMasquerade(clock, silentLog).set([]);
       assert.deepEqual(rules(), untouched);
+    });
+
+    test('what kube-vip left is named, and the commands remove it', async () => {
+      const leftovers = async () => {
+        const found = { services: await createIpvs(clock).services(), rules: await readFoundRules(clock) };
+        return kubeVipLeftovers(found, families.map(vip));
+      };
+      assert.deepEqual(await leftovers(), []);
+      run('ipvsadm', '-A', '-f', '10042', '-s', 'rr');
+      run('ipvsadm', '-A', '-t', endpoint(vips[6], 8443), '-s', 'rr');
+      run('ipvsadm', '-A', '-t', '10.96.0.1:443', '-s', 'rr');
+      const masqueraded = ['-m', 'ipvs', '--vaddr', vips[4], '-j', 'MASQUERADE'] as const;
+      const comment = ['-m', 'comment', '--comment', `${vips[4]} kube-vip load balancer IP`] as const;
+      run('iptables-legacy', '-t', 'nat', '-I', 'POSTROUTING', '1', ...masqueraded, ...comment);
+      const found = await leftovers();
+      assert.deepEqual(found.map(({ what }) => what).sort(), [
+        'IPVS service [2001:db8:1::100]:8443',
+        'IPVS service on mark 10042',
+        'iptables-legacy rule in nat POSTROUTING',
+      ]);
+      for (const { remove } of found) run('sh', '-c', remove);
+      assert.deepEqual(rules(), untouched);
+      assert.equal(run('ipvsadm', '-Sn').trim(), '-A -t 10.96.0.1:443 -s rr');
     });
   });
 });
