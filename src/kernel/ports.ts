@@ -334,7 +334,7 @@ export interface Ipvs {
   apply(commands: readonly IpvsCommand[]): Promise<void>;
 }
 
-/** A service of IPVS, as nftables helps it. */
+/** A service of IPVS, as the packet filter helps it. */
 export interface MasqueradedService extends Endpoint {
   /**
    * No destination takes new connections: clients get a reset at once. IPVS alone refuses with an ICMP message, of which the kernel
@@ -343,11 +343,15 @@ export interface MasqueradedService extends Endpoint {
   readonly refuses: boolean;
 }
 
-/** What IPVS needs of nftables, in a table of the daemon's own: source NAT for what it forwards, and resets. */
+/**
+ * What IPVS needs of the packet filter, in a table (nftables) or chains (iptables) of the daemon's own: source NAT for what it forwards,
+ * and resets.
+ */
 export interface Masquerade {
   /**
    * Connections to exactly these leave this host with its own address, so that replies come back through it, whoever the client
-   * is. In one transaction; with none the table is removed. For IPVS's connections it needs `net/ipv4/vs/conntrack`.
+   * is. In one transaction (iptables: one for each of its tables); with none, what is ours is removed, also what an earlier life has
+   * left. For IPVS's connections it needs `net/ipv4/vs/conntrack`.
    */
   set(services: readonly MasqueradedService[]): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,8 @@ import type { WantedService } from '../../src/ipvs/plan.js';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createFlows } from '../../src/kernel/linux/flow-reset.js';
 import { readFoundRules } from '../../src/kernel/linux/found-rules.js';
+import { createIptablesMasquerade } from '../../src/kernel/linux/iptables-masquerade.js';
+import { createIptablesProgram } from '../../src/kernel/linux/iptables-program.js';
 import { createIpvs } from '../../src/kernel/linux/ipvs.js';
 import { createHostMasquerade, createMasquerade } from '../../src/kernel/linux/masquerade.js';
 import { createNetwork } from '../../src/kernel/linux/network.js';
@@ -27,6 +29,7 @@ import { inDebianKernel } from './debian-kernel.js';
 // A kernel that has iptables and no nftables.
 
 const port = 6443;
+const noNftables = '/etc/modprobe.d/no-nftables.conf';
 const families: readonly Family[] = [4, 6];
 const places = ['remote', 'worker', 'cp1', 'cp2'] as const;
 const vip = (family: Family) => ({ ip: vips[family], port });
@@ -41,7 +44,7 @@ inDebianKernel(import.meta.filename, () => {
     const masquerade = createHostMasquerade(clock, log);
 
     before(async () => {
-      writeFileSync('/etc/modprobe.d/no-nftables.conf', 'install nf_tables /bin/false\n');
+      writeFileSync(noNftables, 'install nf_tables /bin/false\n');
       cluster = createCluster();
       const { device, cp1, cp2, cp3 } = cluster;
       for (const [name, host] of Object.entries({ cp1, cp2, cp3 })) await host.serve(name, port);
@@ -177,6 +180,31 @@ inDebianKernel(import.meta.filename, () => {
       for (const { remove } of found) run('sh', '-c', remove);
       assert.deepEqual(rules(), untouched);
       assert.equal(run('ipvsadm', '-Sn').trim(), '-A -t 10.96.0.1:443 -s rr');
+    });
+
+    test('where nftables is, it is taken without a word; iptables-nft would do as well, and leaves nothing of ours', async () => {
+      rmSync(noNftables);
+      said.length = 0;
+      const refusing = families.map((family) => ({ ...vip(family), refuses: true }));
+      const chosen = createHostMasquerade(clock, log);
+      await chosen.set(refusing);
+      assert.ok(run('nft', 'list', 'tables').includes('inet vipd-ipvs'));
+      await chosen.set([]);
+      assert.deepEqual(said, []);
+      const byIptablesNft = createIptablesMasquerade(createIptablesProgram('iptables'));
+      for (const services of [refusing, refusing.slice(0, 1), refusing]) await byIptablesNft.set(services);
+      for (const command of ['iptables-nft-save', 'ip6tables-nft-save']) {
+        const jumps = run(command).match(/^-A \w+ -j VIPD-\w+$/gm);
+        assert.deepEqual(jumps?.sort(), [
+          '-A INPUT -j VIPD-INPUT',
+          '-A OUTPUT -j VIPD-OUTPUT',
+          '-A OUTPUT -j VIPD-OUTPUT',
+          '-A POSTROUTING -j VIPD-POSTROUTING',
+        ]);
+      }
+      await createHostMasquerade(clock, silentLog).set([]);
+      assert.doesNotMatch(run('nft', 'list', 'ruleset'), /vipd/i);
+      assert.deepEqual(rules(), untouched);
     });
   });
 });
