@@ -3,12 +3,14 @@ import { beyondKernel } from './config/kernel-reach.js';
 import { Misconfigured } from './config/misconfigured.js';
 import type { VipSettings } from './config/settings.js';
 import { createIpvsDriver } from './ipvs/driver.js';
+import { kubeVipLeftovers } from './ipvs/foreign.js';
 import { createIpvsPlane, ipvsScheduler } from './ipvs/plane.js';
-import { KernelError } from './kernel/errors.js';
+import { HostLacks, KernelError } from './kernel/errors.js';
 import type { Addon } from './kernel/linux/addon.js';
 import { createFlows } from './kernel/linux/flow-reset.js';
+import { readFoundRules } from './kernel/linux/found-rules.js';
 import { createIpvs } from './kernel/linux/ipvs.js';
-import { createMasquerade } from './kernel/linux/masquerade.js';
+import { createHostMasquerade } from './kernel/linux/masquerade.js';
 import { createNftBalancing } from './kernel/linux/nft-balancing.js';
 import { createRedirects } from './kernel/linux/redirects.js';
 import { createSysctlMemory, createSysctls } from './kernel/linux/sysctl.js';
@@ -32,7 +34,10 @@ export interface Choice {
 
 /** The data planes that this host can have. One for all VIPs of a daemon. */
 export interface Planes {
-  /** Removes what an earlier life left on this host. Before the first plane is made. */
+  /**
+   * Removes what an earlier life left on this host, and warns of what kube-vip left. Before the first plane is made. Rejects with
+   * KernelError when the kernel refuses.
+   */
   removeLeftovers(vips: readonly VipSettings[]): Promise<void>;
   /** Tries what the host can do; nothing stays changed. Throws Misconfigured when it cannot do what the settings ask for. */
   choose(vip: VipSettings): Promise<Choice>;
@@ -58,7 +63,7 @@ export function createPlanes(parts: {
   const { addon, relay, clock, log } = parts;
   const redirects = createRedirects(clock);
   const balancing = createNftBalancing(clock);
-  const masquerade = createMasquerade(clock);
+  const masquerade = createHostMasquerade(clock, log);
   const ipvs = createIpvs(clock);
   const flows = createFlows(addon, clock);
   const sysctls = createSysctls();
@@ -90,6 +95,25 @@ export function createPlanes(parts: {
       await balancing.set(services);
       await balancing.set([]);
     });
+  }
+
+  async function removeTable(table: { set(wanted: readonly never[]): Promise<void> }): Promise<void> {
+    try {
+      await table.set([]);
+    } catch (error) {
+      log.warn('cannot look for a table of an earlier life', { because: error });
+    }
+  }
+
+  async function warnOfKubeVip(): Promise<void> {
+    try {
+      const found = { services: await ipvs.services(), rules: await readFoundRules(clock) };
+      for (const { what, remove } of kubeVipLeftovers(found, [])) {
+        log.warn('kube-vip has left something that takes connections from vipd', { what, mend: remove });
+      }
+    } catch (error) {
+      log.warn('cannot look for what kube-vip has left', { because: error });
+    }
   }
 
   /** Where VIP:port will have to be redirected, shows now, not at failover, whether it can be. The proxy is chosen all the same. */
@@ -124,6 +148,7 @@ export function createPlanes(parts: {
     try {
       await tryTable(families);
     } catch (error) {
+      if (error instanceof HostLacks) return { ok: false, because: error.because, mend: error.mend };
       if (!(error instanceof KernelError)) throw error;
       const because = `nftables refuses (${error.message})`;
       return { ok: false, because, mend: 'load the kernel module nf_tables with NAT' };
@@ -134,21 +159,18 @@ export function createPlanes(parts: {
   return {
     async removeLeftovers(vips) {
       await hostSettings.restoreLeftovers();
-      for (const table of [redirects, balancing, masquerade]) {
-        try {
-          await table.set([]);
-        } catch (error) {
-          log.warn('cannot look for an nftables table of an earlier life', { because: error });
-        }
-      }
+      for (const table of [redirects, balancing]) await removeTable(table);
       // Asking a kernel without the module would make it load it.
       if ((await sysctls.read('net/ipv4/vs/conntrack')) === undefined) return;
-      const own = vips.flatMap((vip) => vip.addresses.map(({ ip }) => ip));
+      await removeTable(masquerade);
       for (const service of await ipvs.services()) {
-        if (service.kind !== 'address' || service.protocol !== 'tcp' || !own.includes(service.ip)) continue;
+        if (service.kind !== 'address' || service.protocol !== 'tcp') continue;
+        const isOurs = vips.some((vip) => vip.addresses.some(({ ip }) => ip === service.ip));
+        if (!isOurs) continue;
         await ipvs.apply([{ kind: 'remove-service', service }]);
         log.warn('leftover removed', { service: endpoint(service.ip, service.port), because: 'IPVS service of a VIP' });
       }
+      await warnOfKubeVip();
     },
     async choose(vip) {
       const { mode } = vip.loadBalancer;

@@ -10,3 +10,16 @@ export class KernelError extends Error {
     this.code = code;
   }
 }
+
+/** This host lacks what a task needs, whatever way is tried: why, and what to install or load. */
+export class HostLacks extends Error {
+  readonly because: string;
+  readonly mend: string;
+
+  constructor(because: string, mend: string) {
+    super(`${because}: ${mend}`);
+    this.name = 'HostLacks';
+    this.because = because;
+    this.mend = mend;
+  }
+}

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { createIpvsDriver, type IpvsDriver } from '../../src/ipvs/driver.js';
 import { kubeVipLeftovers } from '../../src/ipvs/foreign.js';
-import { createHostSettings } from '../../src/ipvs/host-settings.js';
 import type { WantedService } from '../../src/ipvs/plan.js';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createFlows } from '../../src/kernel/linux/flow-reset.js';
@@ -18,6 +17,7 @@ import { createHostMasquerade, createMasquerade } from '../../src/kernel/linux/m
 import { createNetwork } from '../../src/kernel/linux/network.js';
 import { createSysctlMemory, createSysctls } from '../../src/kernel/linux/sysctl.js';
 import { endpoint, type Family, hostPrefix } from '../../src/net/ip.js';
+import { createHostSettings } from '../../src/sysctl/holder.js';
 import type { LogFields } from '../../src/telemetry/log.js';
 import { millis } from '../../src/time/instant.js';
 import { silentLog } from '../fakes/log.js';
@@ -66,11 +66,12 @@ inDebianKernel(import.meta.filename, () => {
         await network.putAddress({ ip, prefixLength: hostPrefix(ip), link, lifetime: 'forever' });
       }
       const memory = createSysctlMemory(join(await mkdtemp(join(tmpdir(), 'vipd-')), 'sysctls.json'));
+      const settings = createHostSettings({ sysctls: createSysctls(), memory, release: release(), log: silentLog });
       driver = createIpvsDriver({
         ipvs: createIpvs(clock),
         masquerade,
         flows: createFlows(loadAddon(), clock),
-        settings: createHostSettings({ sysctls: createSysctls(), memory, release: release(), log: silentLog }),
+        settings: { hold: (family) => settings.hold('ipvs', family) },
         lookInterval: millis(500),
         clock,
         log: silentLog,

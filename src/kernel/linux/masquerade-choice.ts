@@ -1,6 +1,6 @@
 import { type Family, familyOf, type Ip } from '../../net/ip.js';
 import type { Log } from '../../telemetry/log.js';
-import { KernelError } from '../errors.js';
+import { HostLacks, KernelError } from '../errors.js';
 import type { Masquerade, MasqueradedService } from '../ports.js';
 
 export interface WayToMasquerade {
@@ -34,10 +34,11 @@ export function chooseMasquerade(ways: readonly WayToMasquerade[], log: Log): Ma
         await way.masquerade.set([]).catch(() => {});
       }
     }
-    throw new Error(
-      `neither nftables nor iptables can masquerade (${refusals.join('; ')}): load the kernel modules nft_chain_nat, nft_masq, nft_ct, ` +
+    throw new HostLacks(
+      `neither nftables nor iptables can masquerade (${refusals.join('; ')})`,
+      'load the kernel modules nft_chain_nat, nft_masq, nft_ct, ' +
         'nft_fib_inet, nft_reject_inet, or install iptables and load iptable_nat, iptable_filter, xt_ipvs, xt_MASQUERADE, xt_nat, ' +
-        'xt_conntrack, xt_addrtype, ipt_REJECT (for IPv6 ip6table_nat, ip6table_filter, ip6t_REJECT), or set loadBalancer.mode to proxy',
+        'xt_conntrack, xt_addrtype, ipt_REJECT (for IPv6 ip6table_nat, ip6table_filter, ip6t_REJECT)',
     );
   }
 

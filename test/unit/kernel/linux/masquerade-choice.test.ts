@@ -46,7 +46,7 @@ test('when none works one error names each refusal and the mend, and the next ti
   iptables.refusal = 'ENOENT';
   await assert.rejects(
     masquerade.set([api]),
-    /neither .* \(nftables: .*ENOENT; iptables: .*ENOENT\): load the kernel modules .*loadBalancer\.mode/,
+    /neither .* \(nftables: .*ENOENT; iptables: .*ENOENT\): load the kernel modules .*xt_ipvs/,
   );
   iptables.refusal = undefined;
   await masquerade.set([api]);
