@@ -50,17 +50,18 @@ export function createBalancer(parts: {
   /** The kernel does not cross address families: there each has its own pool. */
   const pools: readonly (Family | 'any')[] = plane.mode === 'proxy' ? ['any'] : [4, 6];
   const drained = new Set<string>();
+  /** Those that are gone, and were up: they serve on while nothing is known of those that came. */
+  let outgoing: readonly Source[] = [];
   /** Those that are gone but keep their open connections. */
   let leaving: readonly Backend[] = [];
   let isOpen = false;
   let wasLastResort = false;
 
   function apply(): void {
-    const candidates = sources.map((s) => ({
-      ...s,
-      up: checks.of(s)?.health.up ?? false,
-      drained: drained.has(s.name),
-    }));
+    const known = sources.map((s) => ({ ...s, up: isUp(s), drained: drained.has(s.name) }));
+    const nobodyYet = !known.some(({ up }) => up) && sources.some((s) => checks.of(s)?.health.lastResult === undefined);
+    if (!nobodyYet) outgoing = [];
+    const candidates = [...known, ...outgoing.map((s) => ({ ...s, up: true, drained: drained.has(s.name) }))];
     const parts = pools.map((family) =>
       shareOut(candidates.filter(isOf(family)), local.filter(isOf(family)), config.whenBackendDown),
     );
@@ -70,6 +71,10 @@ export function createBalancer(parts: {
     wasLastResort = isLastResort;
     const left = leaving.filter((b) => !shares.some((s) => isSame(s, b)));
     plane.setBackends([...shares, ...left.map((b) => ({ ...b, draining: true }))]);
+  }
+
+  function isUp(source: Source): boolean {
+    return checks.of(source)?.health.up ?? false;
   }
 
   /** Who has gone and has no open connection any more is forgotten. */
@@ -115,6 +120,7 @@ export function createBalancer(parts: {
     },
     setSources(next, fallback) {
       const gone = sources.filter((s) => !next.some((n) => n.name === s.name && isSame(n, s)));
+      outgoing = [...outgoing, ...gone.filter(isUp)].filter((s) => !next.some((n) => isSame(n, s)));
       sources = next;
       local = fallback;
       for (const { name } of gone) if (!next.some((n) => n.name === name)) drained.delete(name);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { BalancedBackend, BalancedService, Endpoint, Flow, Flows, NftBalancing } from '../kernel/ports.js';
 import type { Share } from '../kernel/shares.js';
 import { endpoint, type Family, familyOf, type Ip } from '../net/ip.js';
@@ -34,6 +35,7 @@ export function createNftPlane(parts: {
   let trouble: string | undefined;
   let retry: Disposable | undefined;
   let last: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
   let counted: PlaneStats = nothing;
   let countedAt: Instant | undefined;
 
@@ -43,28 +45,36 @@ export function createNftPlane(parts: {
     return ips.flatMap((ip) => config.ports.map((port) => ({ ip, port, scheduler: 'roundrobin', backends: given })));
   }
 
-  /** One change at a time, each to what is wanted by then. Settings come first: what is forwarded without them gets no answer. */
+  /** One change at a time, each to what is wanted by then; those that wait are one. */
   function serve(): Promise<void> {
-    last = last.then(async () => {
-      retry?.[Symbol.dispose]();
-      try {
-        const next = wanted();
-        if (next.length > 0) await holdSettings();
-        await parts.services.set(next);
-        const before = applied;
-        applied = next;
-        for (const service of next) served.set(endpoint(service.ip, service.port), service);
-        if (trouble !== undefined) log.info('nftables balances again');
-        trouble = undefined;
-        if (stage === 'open') await endConnections(before, next);
-        if (stage === 'closed') await releaseSettings();
-      } catch (error) {
-        if (trouble !== String(error)) log.error('nftables does not balance as it should', { because: error });
-        trouble = String(error);
-        retry = clock.at(plus(clock.now(), retryInterval), () => void serve());
-      }
+    waiting ??= last.then(() => {
+      waiting = undefined;
+      return change();
     });
-    return last;
+    last = waiting;
+    return waiting;
+  }
+
+  /** Settings come first: what is forwarded without them gets no answer. */
+  async function change(): Promise<void> {
+    retry?.[Symbol.dispose]();
+    const next = wanted();
+    if (trouble === undefined && isDeepStrictEqual(next, applied)) return;
+    try {
+      if (next.length > 0) await holdSettings();
+      await parts.services.set(next);
+      const before = applied;
+      applied = next;
+      for (const service of next) served.set(endpoint(service.ip, service.port), service);
+      if (trouble !== undefined) log.info('nftables balances again');
+      trouble = undefined;
+      if (stage === 'open') await endConnections(before, next);
+      if (stage === 'closed') await releaseSettings();
+    } catch (error) {
+      if (trouble !== String(error)) log.error('nftables does not balance as it should', { because: error });
+      trouble = String(error);
+      retry = clock.at(plus(clock.now(), retryInterval), () => void serve());
+    }
   }
 
   async function holdSettings(): Promise<void> {

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type BalancerConfig, createBalancer, type Source } from '../../../src/balancer/driver.js';
+import type { HealthChecks } from '../../../src/balancer/health-driver.js';
+import type { Backend } from '../../../src/balancer/pool.js';
+import type { Ip } from '../../../src/net/ip.js';
+import { millis } from '../../../src/time/instant.js';
+import type { DataPlane, PlaneBackend } from '../../../src/vip/data-plane.js';
+import { silentLog } from '../../fakes/log.js';
+
+const config: BalancerConfig = {
+  ports: [6443],
+  scheduler: 'roundrobin',
+  connectTimeout: millis(1000),
+  whenBackendDown: 'close',
+};
+const source = (name: string, ip: string): Source => ({ name, ip: ip as Ip, port: 6443, ready: true });
+const a = source('a', '10.0.0.1');
+const b = source('b', '10.0.0.2');
+const c = source('c', '10.0.0.3');
+const a6 = source('a', 'fd00::1');
+const b6 = source('b', 'fd00::2');
+
+function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
+  let given: readonly PlaneBackend[] = [];
+  const verdicts = new Map<Ip, boolean>();
+  const openConnections = new Map<string, number>();
+  const plane: DataPlane = {
+    mode,
+    open: async () => {},
+    setBackends(backends) {
+      given = backends;
+    },
+    change() {},
+    reset: async () => {},
+    close: async () => {},
+    trouble: () => undefined,
+    look: async () => {},
+    stats: () => ({
+      refused: undefined,
+      backends: [...openConnections].map(([name, count]) => ({
+        ...{ name, open: count, total: count, failed: undefined, reset: undefined },
+        ...{ bytesFromClient: 0n, bytesToClient: 0n },
+      })),
+    }),
+    [Symbol.dispose]() {},
+  };
+  const checks: HealthChecks = {
+    set() {},
+    change() {},
+    of({ ip }: Backend) {
+      const up = verdicts.get(ip);
+      const lastResult = up === undefined ? undefined : ({ ok: true } as const);
+      return { health: { up: up ?? false, lastResult } as never, at: undefined };
+    },
+    [Symbol.dispose]() {},
+  };
+  const balancer = createBalancer({ plane, because: 'test', config: { ...config, ...change }, checks, log: silentLog });
+  const turn = (backend: Backend, up: boolean) => {
+    verdicts.set(backend.ip, up);
+    balancer.backendTurned();
+  };
+  const words = () => given.map(({ ip, draining }) => `${ip}${draining ? ' drains' : ''}`).join(', ');
+  return { balancer, turn, words, openConnections };
+}
+
+test('those that come are waited for while nothing is known of them: those that go serve on', async () => {
+  const { balancer, turn, words } = open('proxy');
+  balancer.setSources([a, b], []);
+  await balancer.open();
+  turn(a, true);
+  turn(b, false);
+  balancer.setSources([c], []);
+  assert.equal(words(), '10.0.0.1');
+  turn(c, true);
+  assert.equal(words(), '10.0.0.3');
+});
+
+test('one that comes and is down ends the wait', async () => {
+  const { balancer, turn, words } = open('proxy');
+  balancer.setSources([a], []);
+  turn(a, true);
+  balancer.setSources([b], []);
+  turn(b, false);
+  assert.equal(words(), '');
+});
+
+test('the kernel has a pool for each family; the proxy one for all', () => {
+  const kernel = open('nftables');
+  kernel.balancer.setSources([a, b, a6, b6], [a, a6]);
+  for (const up of [a, b, b6]) kernel.turn(up, true);
+  assert.equal(kernel.words(), '10.0.0.1, 10.0.0.2, fd00::2');
+  kernel.turn(b6, false);
+  assert.equal(kernel.words(), '10.0.0.1, 10.0.0.2, fd00::1');
+  const proxy = open('proxy');
+  proxy.balancer.setSources([a, b6], []);
+  proxy.turn(a, true);
+  proxy.turn(b6, true);
+  assert.equal(proxy.words(), '10.0.0.1, fd00::2');
+});
+
+test('draining is a matter of names, of every address of a backend, and ends with the backend', () => {
+  const { balancer, turn, words } = open('nftables');
+  balancer.setSources([a, a6, b, b6], []);
+  for (const up of [a, a6, b, b6]) turn(up, true);
+  assert.deepEqual([balancer.drain('a', true), balancer.drain('nobody', true)], [true, false]);
+  assert.equal(words(), '10.0.0.2, 10.0.0.1 drains, fd00::2, fd00::1 drains');
+  assert.deepEqual(
+    balancer.status().backends.map(({ state }) => state),
+    ['draining', 'draining', 'up', 'up'],
+  );
+  balancer.setSources([b, b6], []);
+  balancer.setSources([a, b, b6], []);
+  assert.equal(words(), '10.0.0.1, 10.0.0.2, fd00::2');
+});
+
+test('who goes keeps its connections on request, until they end', async () => {
+  const { balancer, turn, words, openConnections } = open('proxy', { whenBackendDown: 'keep' });
+  balancer.setSources([a, b], []);
+  await balancer.open();
+  turn(a, true);
+  turn(b, true);
+  openConnections.set('b', 2);
+  balancer.setSources([a], []);
+  await balancer.look();
+  assert.equal(words(), '10.0.0.1, 10.0.0.2 drains');
+  openConnections.set('b', 0);
+  await balancer.look();
+  assert.equal(words(), '10.0.0.1');
+});
