@@ -216,7 +216,7 @@ function createLoadBalancer(first: VipSettings, ground: Ground, shared: Shared, 
     onCheck: (backend, _result, took) => metrics.checked(settings.name, backend.name, took / 1000),
   });
   const plane = planes.create(mode, settings, log);
-  const path = createBalancer({ plane, because, config: settings.loadBalancer, checks, log });
+  const path = createBalancer({ plane, because, config: settings.loadBalancer, checks, clock, log });
   let watch: Disposable | undefined;
 
   function setSources(): void {

@@ -1,10 +1,15 @@
 import { endpoint, type Family, familyOf } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
+import type { Clock } from '../time/clock.js';
+import { millis, plus } from '../time/instant.js';
 import type { DataPath } from '../vip/data-path.js';
 import type { DataPlane, PlaneBackendStats, PlaneConfig, PlaneStats } from '../vip/data-plane.js';
 import type { BackendStatus, LoadBalancerStatus } from '../vip/status.js';
 import type { HealthChecks } from './health-driver.js';
 import { type Backend, isSame, shareOut } from './pool.js';
+
+/** How often the connections of backends that are gone are counted. */
+const lookInterval = millis(1000);
 
 /** A backend before its checks. */
 export interface Source extends Backend {
@@ -13,7 +18,7 @@ export interface Source extends Backend {
 }
 
 export interface BalancerConfig extends PlaneConfig {
-  /** What happens to the open connections of a backend that goes down, or away. */
+  /** What happens to the open connections of a backend that goes down. */
   readonly whenBackendDown: 'close' | 'keep';
 }
 
@@ -41,27 +46,29 @@ export function createBalancer(parts: {
   readonly because: string;
   readonly config: BalancerConfig;
   readonly checks: HealthChecks;
+  readonly clock: Clock;
   readonly log: Log;
 }): Balancer {
-  const { plane, checks, log } = parts;
+  const { plane, checks, clock, log } = parts;
   let { config } = parts;
   let sources: readonly Source[] = [];
   let local: readonly Backend[] = [];
   /** The kernel does not cross address families: there each has its own pool. */
   const pools: readonly (Family | 'any')[] = plane.mode === 'proxy' ? ['any'] : [4, 6];
   const drained = new Set<string>();
-  /** Those that are gone, and were up: they serve on while nothing is known of those that came. */
-  let outgoing: readonly Source[] = [];
-  /** Those that are gone but keep their open connections. */
-  let leaving: readonly Backend[] = [];
+  /** Those that are gone, as long as they have open connections: they are checked like the others, and get no new ones. */
+  let leaving: readonly Source[] = [];
+  let nextLook: Disposable | undefined;
   let isOpen = false;
   let wasLastResort = false;
 
   function apply(): void {
     const known = sources.map((s) => ({ ...s, up: isUp(s), drained: drained.has(s.name) }));
     const nobodyYet = !known.some(({ up }) => up) && sources.some((s) => checks.of(s)?.health.lastResult === undefined);
-    if (!nobodyYet) outgoing = [];
-    const candidates = [...known, ...outgoing.map((s) => ({ ...s, up: true, drained: drained.has(s.name) }))];
+    const ready = known.some((k) => k.ready);
+    // While nothing is known of those that came, those that went serve on.
+    const left = leaving.map((s) => ({ ...s, ready, up: isUp(s), drained: !nobodyYet }));
+    const candidates = [...known, ...left];
     const parts = pools.map((family) =>
       shareOut(candidates.filter(isOf(family)), local.filter(isOf(family)), config.whenBackendDown),
     );
@@ -69,33 +76,44 @@ export function createBalancer(parts: {
     const isLastResort = parts.some((part) => part.isLastResort);
     if (isOpen && isLastResort && !wasLastResort) log.warn('no backend left: serving the local API server');
     wasLastResort = isLastResort;
-    const left = leaving.filter((b) => !shares.some((s) => isSame(s, b)));
-    plane.setBackends([...shares, ...left.map((b) => ({ ...b, draining: true }))]);
+    plane.setBackends(shares);
   }
 
   function isUp(source: Source): boolean {
     return checks.of(source)?.health.up ?? false;
   }
 
-  /** Who has gone and has no open connection any more is forgotten. */
-  function forget(): void {
-    const open = plane.stats().backends.filter((b) => b.open > 0);
-    const stay = leaving.filter((b) => open.some(({ name }) => name === b.name));
-    if (stay.length === leaving.length) return;
-    leaving = stay;
+  /** From now on these are leaving; as long as there are any, their connections are counted from time to time. */
+  function setLeaving(next: readonly Source[]): void {
+    leaving = next;
+    checks.set([...sources, ...leaving]);
     apply();
+    nextLook?.[Symbol.dispose]();
+    if (leaving.length > 0) nextLook = clock.at(plus(clock.now(), lookInterval), () => void look());
+  }
+
+  async function look(): Promise<void> {
+    await plane.look();
+    if (leaving.length === 0) return;
+    const open = plane.stats().backends.filter((b) => b.open > 0);
+    setLeaving(leaving.filter((s) => hasKept(s) && open.some(({ name }) => name === s.name)));
+  }
+
+  /** Whether its open connections were not reset. */
+  function hasKept(source: Source): boolean {
+    return isOpen && (isUp(source) || config.whenBackendDown === 'keep');
   }
 
   function backendStatus(source: Source, counters: readonly PlaneBackendStats[]): BackendStatus {
     const check = checks.of(source);
     const result = check?.health.lastResult;
     const at = check?.at?.toISOString();
-    const isUp = check?.health.up === true && (source.ready || !sources.some((s) => s.ready));
+    const serves = isUp(source) && (source.ready || !sources.some((s) => s.ready));
     const { name } = source;
     return {
       name,
       address: endpoint(source.ip, source.port),
-      state: !isUp ? 'down' : drained.has(name) ? 'draining' : 'up',
+      state: !serves ? 'down' : drained.has(name) ? 'draining' : 'up',
       drained: drained.has(name),
       connections: counters.find((c) => c.name === name)?.open ?? 0,
       lastCheck:
@@ -116,17 +134,15 @@ export function createBalancer(parts: {
     async close() {
       isOpen = false;
       await plane.close();
-      leaving = [];
+      setLeaving([]);
     },
     setSources(next, fallback) {
       const gone = sources.filter((s) => !next.some((n) => n.name === s.name && isSame(n, s)));
-      outgoing = [...outgoing, ...gone.filter(isUp)].filter((s) => !next.some((n) => isSame(n, s)));
+      const left = [...leaving, ...gone.filter(hasKept)].filter((s) => !next.some((n) => isSame(n, s)));
       sources = next;
       local = fallback;
       for (const { name } of gone) if (!next.some((n) => n.name === name)) drained.delete(name);
-      leaving = config.whenBackendDown === 'keep' && isOpen ? [...leaving, ...gone] : [];
-      checks.set(next);
-      apply();
+      setLeaving(left);
     },
     backendTurned: apply,
     drain(backend, wanted) {
@@ -143,10 +159,7 @@ export function createBalancer(parts: {
       config = next;
       apply();
     },
-    async look() {
-      await plane.look();
-      forget();
-    },
+    look,
     status() {
       const counters = plane.stats().backends;
       return {
@@ -159,6 +172,7 @@ export function createBalancer(parts: {
     },
     stats: () => plane.stats(),
     [Symbol.dispose]() {
+      nextLook?.[Symbol.dispose]();
       plane[Symbol.dispose]();
       checks[Symbol.dispose]();
     },

@@ -236,7 +236,7 @@ export const vipSettings = {
     kinds.choice(['close', 'keep']),
     'when-backend-down',
     'close',
-    'What happens to the open connections of a backend that goes down or away: reset at once, or left alone.',
+    'What happens to the open connections of a backend that goes down: reset at once, or left alone. Those of one that leaves the list go on as long as it is up.',
   ),
 } as const;
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { type BalancerConfig, createBalancer, type Source } from '../../../src/balancer/driver.js';
 import type { HealthChecks } from '../../../src/balancer/health-driver.js';
 import type { Backend } from '../../../src/balancer/pool.js';
 import type { Ip } from '../../../src/net/ip.js';
 import { millis } from '../../../src/time/instant.js';
 import type { DataPlane, PlaneBackend } from '../../../src/vip/data-plane.js';
+import { createFakeClock } from '../../fakes/clock.js';
 import { silentLog } from '../../fakes/log.js';
 
 const config: BalancerConfig = {
@@ -22,7 +24,9 @@ const a6 = source('a', 'fd00::1');
 const b6 = source('b', 'fd00::2');
 
 function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
+  const clock = createFakeClock();
   let given: readonly PlaneBackend[] = [];
+  let watched: readonly Backend[] = [];
   const verdicts = new Map<Ip, boolean>();
   const openConnections = new Map<string, number>();
   const plane: DataPlane = {
@@ -46,7 +50,9 @@ function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
     [Symbol.dispose]() {},
   };
   const checks: HealthChecks = {
-    set() {},
+    set(backends) {
+      watched = backends;
+    },
     change() {},
     of({ ip }: Backend) {
       const up = verdicts.get(ip);
@@ -55,13 +61,26 @@ function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
     },
     [Symbol.dispose]() {},
   };
-  const balancer = createBalancer({ plane, because: 'test', config: { ...config, ...change }, checks, log: silentLog });
+  const balancer = createBalancer({
+    plane,
+    because: 'test',
+    config: { ...config, ...change },
+    checks,
+    clock,
+    log: silentLog,
+  });
   const turn = (backend: Backend, up: boolean) => {
     verdicts.set(backend.ip, up);
     balancer.backendTurned();
   };
   const words = () => given.map(({ ip, draining }) => `${ip}${draining ? ' drains' : ''}`).join(', ');
-  return { balancer, turn, words, openConnections };
+  /** What is checked. */
+  const checked = () => watched.map(({ ip }) => ip).join(', ');
+  const settled = async () => {
+    clock.advance(1000);
+    await setImmediate();
+  };
+  return { balancer, turn, words, checked, settled, openConnections };
 }
 
 test('those that come are waited for while nothing is known of them: those that go serve on', async () => {
@@ -73,16 +92,48 @@ test('those that come are waited for while nothing is known of them: those that 
   balancer.setSources([c], []);
   assert.equal(words(), '10.0.0.1');
   turn(c, true);
-  assert.equal(words(), '10.0.0.3');
+  assert.equal(words(), '10.0.0.3, 10.0.0.1 drains');
 });
 
 test('one that comes and is down ends the wait', async () => {
   const { balancer, turn, words } = open('proxy');
   balancer.setSources([a], []);
+  await balancer.open();
   turn(a, true);
   balancer.setSources([b], []);
   turn(b, false);
-  assert.equal(words(), '');
+  assert.equal(words(), '10.0.0.1 drains');
+});
+
+test('who goes keeps its connections until they end, and is checked as long', async () => {
+  const { balancer, turn, words, checked, settled, openConnections } = open('proxy');
+  balancer.setSources([a, b], []);
+  await balancer.open();
+  turn(a, true);
+  turn(b, true);
+  openConnections.set('b', 2);
+  balancer.setSources([a], []);
+  await settled();
+  assert.deepEqual([words(), checked()], ['10.0.0.1, 10.0.0.2 drains', '10.0.0.1, 10.0.0.2']);
+  openConnections.set('b', 0);
+  await settled();
+  assert.deepEqual([words(), checked()], ['10.0.0.1', '10.0.0.1']);
+});
+
+test('who goes and then dies loses its connections, but on request', async () => {
+  for (const whenBackendDown of ['close', 'keep'] as const) {
+    const { balancer, turn, words, checked, settled, openConnections } = open('proxy', { whenBackendDown });
+    balancer.setSources([a, b], []);
+    await balancer.open();
+    turn(a, true);
+    turn(b, true);
+    openConnections.set('b', 2);
+    balancer.setSources([a], []);
+    turn(b, false);
+    assert.equal(words(), whenBackendDown === 'close' ? '10.0.0.1' : '10.0.0.1, 10.0.0.2 drains');
+    await settled();
+    assert.equal(checked(), whenBackendDown === 'close' ? '10.0.0.1' : '10.0.0.1, 10.0.0.2');
+  }
 });
 
 test('the kernel has a pool for each family; the proxy one for all', () => {
@@ -112,19 +163,4 @@ test('draining is a matter of names, of every address of a backend, and ends wit
   balancer.setSources([b, b6], []);
   balancer.setSources([a, b, b6], []);
   assert.equal(words(), '10.0.0.1, 10.0.0.2, fd00::2');
-});
-
-test('who goes keeps its connections on request, until they end', async () => {
-  const { balancer, turn, words, openConnections } = open('proxy', { whenBackendDown: 'keep' });
-  balancer.setSources([a, b], []);
-  await balancer.open();
-  turn(a, true);
-  turn(b, true);
-  openConnections.set('b', 2);
-  balancer.setSources([a], []);
-  await balancer.look();
-  assert.equal(words(), '10.0.0.1, 10.0.0.2 drains');
-  openConnections.set('b', 0);
-  await balancer.look();
-  assert.equal(words(), '10.0.0.1');
 });
