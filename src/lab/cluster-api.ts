@@ -1,3 +1,4 @@
+import { endpoint, type Ip } from '../net/ip.js';
 import type { Answer, Call } from './agent.js';
 import type { Client } from './client.js';
 import type { Host } from './network.js';
@@ -8,7 +9,7 @@ export interface ClusterApi {
   readonly description: string;
   /** A kubeconfig that points at the API server of the node that reads it. */
   readonly kubeconfig: string;
-  /** Starts a node's API server on 0.0.0.0:6443; its certificate carries the node's name. It may not answer yet. */
+  /** Starts a node's API server on port 6443 of all its addresses; its certificate carries the node's name. It may not answer yet. */
   startServer(host: Host): Promise<ApiServer>;
   /** The file that a node's API server writes to. */
   logOf(node: string): string;
@@ -25,7 +26,8 @@ export interface ApiServer {
 /** A node as kubeadm and the kubelet would register it. */
 export interface NodeRegistration {
   readonly name: string;
-  readonly ip: string;
+  /** Its InternalIPs. */
+  readonly ips: readonly string[];
   readonly controlPlane: boolean;
 }
 
@@ -37,7 +39,7 @@ export interface Administrator {
   /** The holder of the Lease; an empty string when nobody has it, undefined when there is none. */
   leaseHolder(): Promise<string | undefined>;
   /** Whether the API server at the address answers. */
-  isReady(ip: string): Promise<boolean>;
+  isReady(ip: Ip): Promise<boolean>;
 }
 
 const nodesPath = '/api/v1/nodes';
@@ -47,14 +49,14 @@ const leasePath = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/pl
  * @param client the process that asks; it must reach the API servers
  * @param server the address of an API server that is alive
  */
-export function createAdministrator(client: Client, token: string, server: () => string): Administrator {
+export function createAdministrator(client: Client, token: string, server: () => Ip): Administrator {
   const authorization = `Bearer ${token}`;
 
   function call(method: string, path: string, body?: object, ip = server()): Promise<Answer> {
     const type = method === 'PATCH' ? 'application/strategic-merge-patch+json' : 'application/json';
     const exchange: Call = {
       method,
-      url: `https://${ip}:6443${path}`,
+      url: `https://${endpoint(ip, 6443)}${path}`,
       headers: { authorization, accept: 'application/json', 'content-type': type },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     };
@@ -85,11 +87,8 @@ export function createAdministrator(client: Client, token: string, server: () =>
   };
 }
 
-function nodeObject({ name, ip, controlPlane }: NodeRegistration): object {
-  const addresses = [
-    { type: 'InternalIP', address: ip },
-    { type: 'Hostname', address: name },
-  ];
+function nodeObject({ name, ips, controlPlane }: NodeRegistration): object {
+  const addresses = [...ips.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: name }];
   return {
     apiVersion: 'v1',
     kind: 'Node',

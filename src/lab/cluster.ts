@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { askStatus } from '../admin/client.js';
-import type { Ip } from '../net/ip.js';
+import type { Family, Ip } from '../net/ip.js';
 import type { Clock } from '../time/clock.js';
 import { millis } from '../time/instant.js';
 import type { DaemonStatus } from '../vip/status.js';
@@ -14,10 +14,16 @@ import { createNetwork, type Host, type Network } from './network.js';
 import { startRealClusterApi } from './real-api.js';
 import { until } from './until.js';
 
-/** The virtual address of every lab network. */
-export const vip = '10.77.0.100' as Ip;
+/** The virtual addresses of every lab network. */
+export const vips: Readonly<Record<Family, Ip>> = { 4: '10.77.0.100' as Ip, 6: 'fd77::100' as Ip };
+export const vip = vips[4];
 export const vipPort = 6443;
-const switchAddress = '10.77.0.1';
+const switchNumber = 1;
+
+/** The address, with its prefix, of the host with this number: 1 is the switch, 11 the first node. */
+export function hostAddress(number: number, family: Family): string {
+  return family === 4 ? `10.77.0.${number}/24` : `fd77::${number}/64`;
+}
 
 export interface ClusterOptions {
   readonly program: Program;
@@ -30,6 +36,8 @@ export interface ClusterOptions {
   readonly api: 'embedded' | { readonly programs: string };
   /** How many control-plane nodes: cp1, cp2, … */
   readonly size: number;
+  /** Of all hosts, nodes and the VIP; the first is that of the kubeconfig. Default: IPv4 alone. IPv6 first: with the embedded API only. */
+  readonly families?: readonly [Family, ...Family[]];
   /** Keys of the VIP's configuration beside its name and address: `{ deadManSwitch: '5s' }`. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -38,7 +46,7 @@ export interface ClusterOptions {
 export interface ClusterNode {
   readonly name: string;
   readonly host: Host;
-  /** What happens to the virtual address on this host. */
+  /** What happens to the virtual address (the first, if there are two) on this host. */
   readonly address: AddressWatch;
   readonly configFile: string;
   readonly adminSocket: string;
@@ -62,6 +70,8 @@ export interface Cluster extends AsyncDisposable {
   readonly network: Network;
   readonly api: ClusterApi;
   readonly nodes: readonly ClusterNode[];
+  /** The virtual address, or the first one. */
+  readonly vip: Ip;
   /** A machine that is no part of the cluster, and the process there that connects to the VIP. */
   readonly clientHost: Host;
   readonly client: Client;
@@ -74,7 +84,9 @@ export interface Cluster extends AsyncDisposable {
 
 /** Builds the network, starts the API servers and registers the nodes. No vipd runs yet. */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
-  const network = await createNetwork(options.name, options.program.pid, `${switchAddress}/24`);
+  const { families = [4] } = options;
+  const addresses = families.map((family) => hostAddress(switchNumber, family));
+  const network = await createNetwork(options.name, options.program.pid, ...addresses);
   try {
     return await furnish(options, network);
   } catch (error) {
@@ -84,14 +96,18 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 async function furnish(options: ClusterOptions, network: Network): Promise<Cluster> {
-  const { program, clock, folder, size, settings = {} } = options;
-  const place = { address: switchAddress, vip, folder, program, clock };
+  const { program, clock, folder, size, settings = {}, families = [4] } = options;
+  const [first, ...others] = families;
+  const addressesOf = (number: number) => families.map((family) => hostAddress(number, family));
+  const virtual = [vips[first], ...others.map((family) => vips[family])] as const;
+  const address = hostAddress(switchNumber, first).replace(/\/.*/, '');
+  const place = { address, vips: virtual, folder, program, clock };
   const [api, clientHost, ...hosts] = await Promise.all([
     options.api === 'embedded'
       ? startEmbeddedClusterApi(network, place)
       : startRealClusterApi(network, { ...place, ...options.api }),
-    network.addHost('client', '10.77.0.50/24'),
-    ...Array.from({ length: size }, (_, i) => network.addHost(`cp${i + 1}`, `10.77.0.${11 + i}/24`)),
+    network.addHost('client', ...addressesOf(50)),
+    ...Array.from({ length: size }, (_, i) => network.addHost(`cp${i + 1}`, ...addressesOf(11 + i))),
   ]);
   await widenPorts(clientHost);
   const client = startClient(clientHost, program);
@@ -100,15 +116,16 @@ async function furnish(options: ClusterOptions, network: Network): Promise<Clust
     if (alive === undefined) throw new Error('no API server is alive');
     return alive.host.ip;
   });
-  const parts = { folder, api, administrator, program, clock, settings };
+  const parts = { folder, api, administrator, program, clock, settings, virtual };
   const nodes = await Promise.all(hosts.map((host) => createNode(host, parts)));
   await Promise.all(nodes.map((node) => node.startApi()));
-  await Promise.all(nodes.map(({ name, host }) => administrator.addNode({ name, ip: host.ip, controlPlane: true })));
+  await Promise.all(nodes.map(({ name, host }) => administrator.addNode({ name, ips: host.ips, controlPlane: true })));
   const holders = () => nodes.filter((node) => node.address.held());
   return {
     network,
     api,
     nodes,
+    vip: virtual[0],
     clientHost,
     client,
     administrator,
@@ -117,7 +134,7 @@ async function furnish(options: ClusterOptions, network: Network): Promise<Clust
       until(clock, () => (holders().length === 1 ? holders()[0] : undefined), {
         within: millis(within),
         every: millis(5),
-        what: `one node that has ${vip}`,
+        what: `one node that has ${virtual[0]}`,
       }),
     [Symbol.asyncDispose]: () => network[Symbol.asyncDispose](),
   };
@@ -130,10 +147,11 @@ interface NodeParts {
   readonly program: Program;
   readonly clock: Clock;
   readonly settings: Readonly<Record<string, unknown>>;
+  readonly virtual: readonly [Ip, ...Ip[]];
 }
 
 async function createNode(host: Host, parts: NodeParts): Promise<ClusterNode> {
-  const { folder, api, administrator, program, clock, settings } = parts;
+  const { folder, api, administrator, program, clock, settings, virtual } = parts;
   const { name } = host;
   const configFile = join(folder, `${name}.yaml`);
   const adminSocket = join(folder, `${name}.sock`);
@@ -143,7 +161,7 @@ async function createNode(host: Host, parts: NodeParts): Promise<ClusterNode> {
     vips: [
       {
         name: 'api',
-        addresses: [vip],
+        addresses: virtual,
         interface: 'eth0',
         loadBalancer: { ports: [vipPort], backends: { from: 'nodes', port: vipPort }, healthCheck: { type: 'tcp' } },
         ...settings,
@@ -153,7 +171,7 @@ async function createNode(host: Host, parts: NodeParts): Promise<ClusterNode> {
   };
   // JSON is YAML.
   await writeFile(configFile, `${JSON.stringify(config, null, 2)}\n`);
-  const address = await watchAddress(host, vip, clock);
+  const address = await watchAddress(host, virtual[0], clock);
   let vipd: Daemon | undefined;
   let server: ApiServer | undefined;
   const logs = { vipd: join(folder, `${name}.vipd.log`), api: api.logOf(name) };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Ip } from '../net/ip.js';
+import { endpoint, type Ip } from '../net/ip.js';
 import type { Clock } from '../time/clock.js';
 import { runApiStore } from './api/embedded.js';
 import { runApiFront } from './api/front.js';
@@ -38,7 +38,7 @@ function start(wanted: ApiProcess, clock: Clock): Promise<AsyncDisposable> {
     }
     case 'front': {
       const { name, port, certificate, store } = wanted;
-      return runApiFront({ name, listen: { host: '0.0.0.0', port, certificate }, store });
+      return runApiFront({ name, listen: { host: undefined, port, certificate }, store });
     }
   }
 }
@@ -52,11 +52,11 @@ export async function startEmbeddedClusterApi(
   network: Network,
   {
     address,
-    vip,
+    vips,
     folder,
     program,
     clock,
-  }: { address: string; vip: Ip; folder: string; program: Program; clock: Clock },
+  }: { address: string; vips: readonly [Ip, ...Ip[]]; folder: string; program: Program; clock: Clock },
 ): Promise<ClusterApi> {
   const authority = await createAuthority('vipd lab', clock.wall());
   const token = randomBytes(16).toString('hex');
@@ -72,7 +72,7 @@ export async function startEmbeddedClusterApi(
   await startProcess('store', { role: 'store', ...store, token });
   const kubeconfig = join(folder, 'kubeconfig');
   // As kubeadm has it: every kubeconfig names the control plane's address.
-  const server = `https://${vip}:6443`;
+  const server = `https://${endpoint(vips[0], 6443)}`;
   await writeFile(kubeconfig, kubeconfigText({ server, caPem: authority.caPem, token }), { mode: 0o600 });
   return {
     description: 'embedded',
@@ -80,8 +80,8 @@ export async function startEmbeddedClusterApi(
     token,
     logOf,
     async startServer(host) {
-      const { name, ip } = host;
-      const certificate = await authority.issue({ commonName: name, ips: [vip, ip], dnsNames: [name] });
+      const { name, ips } = host;
+      const certificate = await authority.issue({ commonName: name, ips: [...vips, ...ips], dnsNames: [name] });
       return startProcess(name, { role: 'front', name, port: 6443, certificate, store }, host);
     },
   };

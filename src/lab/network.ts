@@ -19,7 +19,10 @@ export interface Namespace {
 /** One machine on the network: a namespace with `eth0` plugged into the switch. */
 export interface Host extends Namespace {
   readonly name: string;
+  /** Its first address. */
   readonly ip: Ip;
+  /** All that it was given, in that order. */
+  readonly ips: readonly Ip[];
   readonly mac: Mac;
   /** Pulls the cable at the switch's end: the host keeps its addresses and loses its carrier. */
   linkDown(): Promise<void>;
@@ -36,25 +39,29 @@ export interface HostAddress extends Cidr {
 
 /** A switch and the hosts plugged into it. Disposing kills what runs in them and removes them. */
 export interface Network extends AsyncDisposable {
-  /** The switch's own namespace; its bridge has the network's address when one was given. */
+  /** The switch's own namespace; its bridge has the network's addresses if any were given. */
   readonly switch: Namespace;
   /**
    * Adds a host.
    * @param name at most 15 characters: it is also the name of the switch's port
-   * @param address with prefix: `10.77.0.11/24`
+   * @param addresses at least one, each with prefix: `10.77.0.11/24`
    */
-  addHost(name: string, address: string): Promise<Host>;
+  addHost(name: string, ...addresses: readonly string[]): Promise<Host>;
+  /** Adds a namespace that is plugged into nothing. */
+  addNamespace(name: string): Promise<Namespace>;
 }
 
+/** No host has it: theirs end in an address's last four bytes. */
+const switchMac = '02:ff:00:00:00:01';
 let created = 0;
 
 /**
  * Makes an empty network. Namespaces are called `vipd-OWNER-COUNTER-NAME-HOST`; those whose owner is dead are swept first.
  * Needs root, or root of a user namespace with its own mounts.
  * @param owner the process id of the caller
- * @param address an address with prefix for the switch itself
+ * @param addresses addresses with prefix for the switch itself
  */
-export async function createNetwork(name: string, owner: number, address?: string): Promise<Network> {
+export async function createNetwork(name: string, owner: number, ...addresses: readonly string[]): Promise<Network> {
   await sweepLeftovers();
   const prefix = `vipd-${owner}-${++created}-${name}`;
   const children = new Set<ChildProcess>();
@@ -83,21 +90,25 @@ export async function createNetwork(name: string, owner: number, address?: strin
     return result;
   }
 
-  async function plugIn(host: string, cidr: Cidr): Promise<Host> {
+  async function plugIn(host: string, cidrs: readonly Cidr[]): Promise<Host> {
+    const [first] = cidrs;
+    if (first === undefined) throw new Error(`no address for ${host}`);
     const base = await addNamespace(host);
     const { namespace } = base;
     // Locally administered, and the same each time: what is seen in a capture can be told apart by eye.
-    const mac = macFromBytes(Uint8Array.of(2, 0, ...ipBytes(cidr.ip).subarray(-4))) as Mac;
+    const mac = macFromBytes(Uint8Array.of(2, 0, ...ipBytes(first.ip).subarray(-4))) as Mac;
     await execute('ip', [
       ...['link', 'add', 'eth0', 'netns', namespace, 'address', mac, 'type', 'veth'],
       ...['peer', 'name', host, 'netns', hub.namespace],
     ]);
-    await batch(namespace, ['link set lo up', `address add ${formatCidr(cidr)} dev eth0`, 'link set eth0 up']);
+    const addresses = cidrs.map((cidr) => `address add ${formatCidr(cidr)} dev eth0`);
+    await batch(namespace, ['link set lo up', ...addresses, 'link set eth0 up']);
     await batch(hub.namespace, [`link set dev ${host} master switch up`]);
     return {
       ...base,
       name: host,
-      ip: cidr.ip,
+      ip: first.ip,
+      ips: cidrs.map((cidr) => cidr.ip),
       mac,
       linkDown: () => batch(hub.namespace, [`link set dev ${host} down`]),
       linkUp: () => batch(hub.namespace, [`link set dev ${host} up`]),
@@ -116,8 +127,10 @@ export async function createNetwork(name: string, owner: number, address?: strin
   try {
     // Without these a new port waits 15 s in the listening state, and multicast waits for a querier that is not there.
     const options = 'stp_state 0 forward_delay 0 mcast_snooping 0';
-    const lines = ['link set lo up', `link add switch type bridge ${options}`, 'link set switch up'];
-    if (address !== undefined) lines.push(`address add ${address} dev switch`);
+    // Given one, the bridge keeps its address; else it takes the lowest of its ports', and each new port may change it under the hosts.
+    const bridge = `link add switch address ${switchMac} type bridge ${options}`;
+    const lines = ['link set lo up', bridge, 'link set switch up'];
+    lines.push(...addresses.map((address) => `address add ${address} dev switch`));
     await batch(hub.namespace, lines);
   } catch (error) {
     await dispose();
@@ -125,11 +138,15 @@ export async function createNetwork(name: string, owner: number, address?: strin
   }
   return {
     switch: hub,
-    addHost(host, text) {
-      const cidr = parseCidr(text);
-      if (cidr === undefined) throw new Error(`not an address with prefix: ${text}`);
-      return plugIn(host, cidr);
+    addHost(host, ...texts) {
+      const cidrs = texts.map((text) => {
+        const cidr = parseCidr(text);
+        if (cidr === undefined) throw new Error(`not an address with prefix: ${text}`);
+        return cidr;
+      });
+      return plugIn(host, cidrs);
     },
+    addNamespace,
     [Symbol.asyncDispose]: dispose,
   };
 }

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Ip } from '../net/ip.js';
+import { endpoint, type Ip } from '../net/ip.js';
 import type { Clock } from '../time/clock.js';
 import { kubeconfigText } from './api/kubeconfig.js';
 import { startRealCluster } from './api/real-server.js';
@@ -19,10 +19,10 @@ export async function startRealClusterApi(
   {
     programs,
     address,
-    vip,
+    vips,
     folder,
     clock,
-  }: { programs: string; address: string; vip: Ip; folder: string; clock: Clock },
+  }: { programs: string; address: string; vips: readonly [Ip, ...Ip[]]; folder: string; clock: Clock },
 ): Promise<ClusterApi> {
   const own = join(folder, 'kubernetes');
   await mkdir(own);
@@ -31,7 +31,7 @@ export async function startRealClusterApi(
   const version = await execute(join(programs, 'kube-apiserver'), ['--version']);
   const kubeconfig = join(folder, 'kubeconfig');
   // As kubeadm has it: every kubeconfig names the control plane's address.
-  const server = `https://${vip}:6443`;
+  const server = `https://${endpoint(vips[0], 6443)}`;
   await writeFile(kubeconfig, kubeconfigText({ server, caPem: cluster.authority.caPem, token: cluster.token }), {
     mode: 0o600,
   });
@@ -40,7 +40,10 @@ export async function startRealClusterApi(
     kubeconfig,
     token: cluster.token,
     logOf: (name) => join(own, `kube-apiserver-${name}.log`),
-    startServer: ({ name, ip, namespace }) =>
-      cluster.addServer({ name, host: ip, everywhere: true, ips: [vip], prefix: insideNamespace(namespace) }),
+    startServer: ({ name, ip, ips, namespace }) =>
+      cluster.addServer({
+        ...{ name, host: ip, everywhere: true, ips: [...vips, ...ips] },
+        prefix: insideNamespace(namespace),
+      }),
   };
 }

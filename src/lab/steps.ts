@@ -109,7 +109,7 @@ async function addNode(stage: Stage): Promise<readonly Finding[]> {
   const requests = probe(stage, requestEvery10ms);
   say(`${name} registers itself`);
   const added = Date.now();
-  await cluster.administrator.addNode({ name, ip: host.ip, controlPlane: true });
+  await cluster.administrator.addNode({ name, ips: host.ips, controlPlane: true });
   await until(stage, 20_000, `an answer of ${name}`, () => lastAnswerOf(name, requests.results) !== undefined);
   const answers = (await requests.stop()).filter((result) => result.backend === name);
   return [within(`first request to ${name}`, Math.min(...answers.map((result) => result.at)) - added, 10_000)];
@@ -122,7 +122,7 @@ async function addWorker(stage: Stage): Promise<readonly Finding[]> {
   await cluster.api.startServer(worker);
   await until(stage, 60_000, 'the server on w1', () => cluster.administrator.isReady(worker.ip));
   say('w1 registers itself, without the label node-role.kubernetes.io/control-plane');
-  await cluster.administrator.addNode({ name: 'w1', ip: worker.ip, controlPlane: false });
+  await cluster.administrator.addNode({ name: 'w1', ips: worker.ips, controlPlane: false });
   const results = await probe(stage, { ...requestEvery10ms, count: 300 }).ended;
   const count = tally(results).get('w1') ?? 0;
   const status = await (await cluster.holder(1000)).status();

@@ -9,11 +9,13 @@ import { watchAddress } from '../../src/lab/address-watch.js';
 import { startClient } from '../../src/lab/client.js';
 import { longestGap } from '../../src/lab/measure.js';
 import { createNetwork, type Host } from '../../src/lab/network.js';
-import type { Ip } from '../../src/net/ip.js';
+import type { Family, Ip } from '../../src/net/ip.js';
 import { millis } from '../../src/time/instant.js';
 import { captureArp } from './arp-capture.js';
+import { addPlaces, places } from './places.js';
 import { clock, until } from './poll.js';
 import { program } from './program.js';
+import { prepareCluster } from './with-cluster.js';
 
 const vip = '10.77.0.100' as Ip;
 const namespaces = (owner: number) => readdirSync('/run/netns').filter((name) => name.startsWith(`vipd-${owner}-`));
@@ -167,3 +169,21 @@ test('what a killed owner leaves behind dies at once or is swept by the next net
   await using _network = await createNetwork('next', process.pid);
   assert.deepEqual(namespaces(runner.pid ?? 0), []);
 });
+
+for (const families of [[6], [4, 6]] as const satisfies readonly (readonly [Family, ...Family[]])[]) {
+  test(`a cluster of IPv${families.join(' and IPv')}: its API servers are reached over each, from its subnet and from beyond`, async () => {
+    await using cluster = await prepareCluster(`ip${families.join('')}`, { families });
+    const [first] = cluster.nodes;
+    assert.ok(first);
+    const clients = await addPlaces(cluster, first);
+    for (const { name, host } of cluster.nodes) {
+      assert.equal(host.ips.length, families.length);
+      for (const ip of host.ips) {
+        const order = { ip, port: 6443, kind: 'request', count: 1, every: millis(1), timeout: millis(2000) } as const;
+        const answers = await Promise.all(places.map((place) => clients[place].probe(order).ended));
+        const who = answers.map(([answer]) => answer?.backend ?? answer?.outcome);
+        assert.deepEqual(who, [name, name, name, name], ip);
+      }
+    }
+  });
+}

@@ -38,9 +38,9 @@ test('nodes added, made NotReady and deleted while the watch is down: the pool i
     await administrate(() => cluster.administrator.setReady(notReady.name, false));
     await administrate(() => cluster.administrator.deleteNode(deleted.name));
     await administrate(() =>
-      cluster.administrator.addNode({ name: added.name, ip: added.host.ip, controlPlane: true }),
+      cluster.administrator.addNode({ name: added.name, ips: added.host.ips, controlPlane: true }),
     );
-    await cluster.administrator.addNode({ name: 'w1', ip: '10.77.0.31', controlPlane: false });
+    await cluster.administrator.addNode({ name: 'w1', ips: ['10.77.0.31'], controlPlane: false });
     assert.equal(await backendsOf(watched), 'cp2 cp3');
     await watched.startApi();
     const returned = clock.now();

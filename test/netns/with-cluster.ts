@@ -1,24 +1,49 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Cluster, createCluster } from '../../src/lab/cluster.js';
+import { type Cluster, type ClusterOptions, createCluster } from '../../src/lab/cluster.js';
 import { clock } from './poll.js';
 import { program } from './program.js';
 
-/** Three nodes with vipd as an operator starts it, one of which has the address; the settings are the defaults but for `settings`. */
+/** What differs from three nodes with IPv4 and the default settings. */
+type Choices = Partial<Pick<ClusterOptions, 'families' | 'settings' | 'size'>>;
+
+/** A cluster in a folder of its own, which goes with it. No vipd runs yet. */
+export async function prepareCluster(
+  name: string,
+  choices: Choices = {},
+): Promise<Cluster & { readonly folder: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'vipd-'));
+  const removeFolder = () => rm(folder, { recursive: true, force: true });
+  try {
+    const cluster = await createCluster({ program, clock, name, folder, api: 'embedded', size: 3, ...choices });
+    return {
+      ...cluster,
+      folder,
+      async [Symbol.asyncDispose]() {
+        await cluster[Symbol.asyncDispose]();
+        await removeFolder();
+      },
+    };
+  } catch (error) {
+    await removeFolder();
+    throw error;
+  }
+}
+
+/** Starts vipd on every node as an operator does, and waits until one of them has the address. */
+export async function startVipds(cluster: Cluster, within = 10_000) {
+  await Promise.all(cluster.nodes.map((node) => node.startVipd()));
+  return cluster.holder(within);
+}
+
+/** Three nodes with vipd, one of which has the address; the settings are the defaults but for `settings`. */
 export async function withCluster(
   name: string,
   use: (cluster: Cluster) => Promise<void>,
   settings: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'vipd-'));
-  const cluster = await createCluster({ program, clock, name, folder, api: 'embedded', size: 3, settings });
-  try {
-    await Promise.all(cluster.nodes.map((node) => node.startVipd()));
-    await cluster.holder(10_000);
-    await use(cluster);
-  } finally {
-    await cluster[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using cluster = await prepareCluster(name, { settings });
+  await startVipds(cluster);
+  await use(cluster);
 }

@@ -4,7 +4,8 @@ import type { Server } from 'node:net';
 import type { Certificate } from '../certificates.js';
 
 export interface ListenOptions {
-  readonly host: string;
+  /** Undefined: every address, of both families where the machine has both, as kube-apiserver does. */
+  readonly host: string | undefined;
   /** 0 for any that is free. */
   readonly port: number;
   /** Undefined: plain HTTP. */
