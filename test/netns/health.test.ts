@@ -1,66 +1,45 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { type Certificate, createAuthority } from '../../src/lab/certificates.js';
-import { type Cluster, type ClusterNode, createCluster, vip, vipPort } from '../../src/lab/cluster.js';
+import { createAuthority } from '../../src/lab/certificates.js';
+import { type ClusterNode, vip, vipPort } from '../../src/lab/cluster.js';
 import { clock, until } from './poll.js';
-import { program } from './program.js';
+import { certificateOf, startStandIn } from './stand-in.js';
+import { readBackend } from './vipd-view.js';
+import { type PreparedCluster, prepareCluster } from './with-cluster.js';
 
 const times = { interval: 300, fastInterval: 100, timeout: 500, fall: 3, rise: 2 };
 /** From the moment at which a backend stops answering. */
 const silentFor = times.interval + (times.fall - 1) * times.fastInterval + times.timeout;
 const slack = 400;
 
-/** An API server whose answers are those that a file says, each noted in another. */
-const standInScript = `
-const { appendFileSync, readFileSync } = require('node:fs');
-const [certificate, said, noted] = process.argv.slice(1);
-const { certPem, keyPem } = JSON.parse(readFileSync(certificate, 'utf8'));
-require('node:https').createServer({ cert: certPem, key: keyPem }, (request, response) => {
-  const status = readFileSync(said, 'utf8');
-  appendFileSync(noted, request.url + ' ' + status + '\\n');
-  response.writeHead(Number(status)).end('as told');
-}).listen(6443, '0.0.0.0', () => console.log('up'));
-`;
-
 describe('https checks', { concurrency: 1 }, () => {
-  let folder: string;
-  let cluster: Cluster;
+  let cluster: PreparedCluster;
   let watching: ClusterNode;
   let other: ClusterNode;
   let sick: ClusterNode;
   const figures: string[] = [];
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'vipd-'));
     const healthCheck = { ...times, interval: '300ms', fastInterval: '100ms', timeout: '500ms' };
     // The CA is the kubeconfig's, the path /readyz: the defaults where the backends come from nodes.
     const settings = { loadBalancer: { ports: [vipPort], healthCheck } };
-    cluster = await createCluster({ program, clock, name: 'health', folder, api: 'embedded', size: 3, settings });
+    cluster = await prepareCluster('health', { settings });
     [watching, other, sick] = cluster.nodes as [ClusterNode, ClusterNode, ClusterNode];
     await watching.startVipd();
     await cluster.holder(10_000);
   });
   after(async () => {
     await cluster?.[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
     console.log(figures.map((line) => `  ${line}`).join('\n'));
   });
-
-  async function backend(node: ClusterNode) {
-    const status = await watching.status();
-    return status?.vips[0]?.loadBalancer.backends.find(({ name }) => name === node.name);
-  }
 
   /** Waits until the backend is in the state and its last check had the result; how many milliseconds it took. */
   async function becomes(node: ClusterNode, state: 'up' | 'down', result: string): Promise<number> {
     const began = clock.now();
     await until(
       async () => {
-        const now = await backend(node);
+        const now = await readBackend(watching, node.name);
         return now?.state === state && now.lastCheck?.result === result;
       },
       { every: 10, what: `${node.name} ${state} because ${result}` },
@@ -74,33 +53,6 @@ describe('https checks', { concurrency: 1 }, () => {
     const statuses: number[] = [];
     for (let i = 0; i < 12; i++) statuses.push((await cluster.client.call(call)).status);
     return statuses;
-  }
-
-  /** Another API server in the place of the node's own, with this certificate. */
-  async function standIn(node: ClusterNode, certificate: Certificate, status: number) {
-    const file = (name: string) => join(folder, `stand-in.${name}`);
-    const say = (next: number) => writeFile(file('said'), String(next));
-    await Promise.all([
-      say(status),
-      writeFile(file('noted'), ''),
-      writeFile(file('certificate'), JSON.stringify(certificate), { mode: 0o600 }),
-    ]);
-    const files = ['certificate', 'said', 'noted'].map(file);
-    const child = node.host.spawn(process.execPath, ['-e', standInScript, ...files], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    assert.ok(child.stdout);
-    await once(child.stdout, 'data');
-    return {
-      say,
-      /** How many times it answered /readyz with the status. */
-      answers: async (wanted: number) =>
-        (await readFile(file('noted'), 'utf8')).split('\n').filter((line) => line === `/readyz ${wanted}`).length,
-      async end() {
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      },
-    };
   }
 
   test('API servers with certificates of the cluster’s CA are up', async () => {
@@ -118,10 +70,10 @@ describe('https checks', { concurrency: 1 }, () => {
   });
 
   test('one whose /readyz says 500 leaves the pool after `fall` checks and comes back after `rise`', async () => {
-    const { certificate } = JSON.parse(await readFile(join(folder, `${sick.name}.api.json`), 'utf8'));
+    const certificate = await certificateOf(sick.name, cluster.folder);
     sick.api?.signal('SIGKILL');
     await becomes(sick, 'down', 'refused');
-    const server = await standIn(sick, certificate, 200);
+    const server = await startStandIn(sick.host, cluster.folder, certificate, 200);
     await becomes(sick, 'up', 'ok');
     await server.say(500);
     const took = await becomes(sick, 'down', 'status-500');
@@ -141,10 +93,12 @@ describe('https checks', { concurrency: 1 }, () => {
     // The same name, as every cluster's CA has.
     const stranger = await createAuthority('vipd lab', clock.wall());
     const certificate = await stranger.issue({ commonName: sick.name, ips: [sick.host.ip] });
-    const server = await standIn(sick, certificate, 200);
+    const server = await startStandIn(sick.host, cluster.folder, certificate, 200);
     await becomes(sick, 'down', 'certificate-unknown-ca');
     const checks = new Set<string | undefined>();
-    await until(async () => checks.add((await backend(sick))?.lastCheck?.at).size > 5, { what: 'five more checks' });
+    await until(async () => checks.add((await readBackend(watching, sick.name))?.lastCheck?.at).size > 5, {
+      what: 'five more checks',
+    });
     const lines = (await readFile(watching.logs.vipd, 'utf8'))
       .split('\n')
       .filter((line) => line.includes('certificate-unknown-ca'))

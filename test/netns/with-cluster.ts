@@ -8,11 +8,11 @@ import { program } from './program.js';
 /** What differs from three nodes with IPv4 and the default settings. */
 type Choices = Partial<Pick<ClusterOptions, 'families' | 'settings' | 'size'>>;
 
-/** A cluster in a folder of its own, which goes with it. No vipd runs yet. */
-export async function prepareCluster(
-  name: string,
-  choices: Choices = {},
-): Promise<Cluster & { readonly folder: string }> {
+/** Goes with its folder, where configurations, keys and logs are. */
+export type PreparedCluster = Cluster & { readonly folder: string };
+
+/** A cluster in a folder of its own. No vipd runs yet. */
+export async function prepareCluster(name: string, choices: Choices = {}): Promise<PreparedCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'vipd-'));
   const removeFolder = () => rm(folder, { recursive: true, force: true });
   try {
