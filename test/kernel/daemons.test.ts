@@ -1,7 +1,7 @@
 import { describeMatrix } from '../netns/matrix.js';
 import { inDebianKernel } from './debian-kernel.js';
 
-const mode = 'proxy';
+const mode = 'ipvs';
 /** One emulated processor is slow: what takes a daemon milliseconds elsewhere takes a second here. */
 const settings = {
   election: { lease: { duration: '20s', renewDeadline: '12s', retryPeriod: '3s' } },

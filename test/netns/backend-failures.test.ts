@@ -2,7 +2,7 @@ import { describe } from 'node:test';
 import type { Family } from '../../src/net/ip.js';
 import { describeFailures } from './failures.js';
 
-const modes = ['proxy'];
+const modes = ['proxy', 'nftables'];
 const families: readonly Family[] = [4];
 const times = { interval: 600, fastInterval: 100, timeout: 500, fall: 3, rise: 2 };
 const pace = { connectEvery: 4, timeout: 3000, patience: 15_000 };

@@ -2,7 +2,7 @@ import { describe } from 'node:test';
 import type { Family } from '../../src/net/ip.js';
 import { describeMatrix } from './matrix.js';
 
-const modes = ['proxy'];
+const modes = ['proxy', 'nftables'];
 const families: readonly Family[] = [4];
 
 describe('balancing', { concurrency: 1 }, () => {
