@@ -19,6 +19,7 @@ struct event_socket {
   napi_env env;
   int owners; /* the JavaScript handle, and the libuv handle until it is closed */
   int fd;     /* -1 once closed */
+  int kept;   /* closed with it; -1 for none */
   uv_poll_t *poll;
   napi_ref on_datagram, on_error;
   napi_async_cleanup_hook_handle cleanup;
@@ -41,7 +42,8 @@ static void event_socket_close(struct event_socket *socket) {
   if (socket->fd < 0) return;
   uv_poll_stop(socket->poll);
   close(socket->fd);
-  socket->fd = -1;
+  if (socket->kept >= 0) close(socket->kept);
+  socket->fd = socket->kept = -1;
   uv_close((uv_handle_t *)socket->poll, poll_closed);
 }
 
@@ -139,7 +141,7 @@ napi_value vipd_event_socket(napi_env env, int fd, napi_value on_datagram, napi_
   }
   socket->env = env;
   socket->owners = 1;
-  socket->fd = -1;
+  socket->fd = socket->kept = -1;
   if (napi_create_external(env, socket, handle_collected, NULL, &handle) != napi_ok) {
     free(socket);
     close(fd);
@@ -164,6 +166,11 @@ napi_value vipd_event_socket(napi_env env, int fd, napi_value on_datagram, napi_
     napi_delete_reference(env, socket->on_error);
   }
   return vipd_throw_errno(env, "epoll", error), NULL;
+}
+
+void vipd_event_socket_keep(napi_env env, napi_value handle, int fd) {
+  void *data;
+  if (napi_get_value_external(env, handle, &data) == napi_ok) ((struct event_socket *)data)->kept = fd;
 }
 
 napi_value vipd_event_socket_send(napi_env env, napi_callback_info info) {

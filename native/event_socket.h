@@ -10,6 +10,9 @@
  */
 napi_value vipd_event_socket(napi_env env, int fd, napi_value on_datagram, napi_value on_error);
 
+/* Closes `fd` too when the socket is closed. For a handle of vipd_event_socket that is open, once. */
+void vipd_event_socket_keep(napi_env env, napi_value handle, int fd);
+
 /* send(handle, Uint8Array): sends one datagram. Throws vipd_errno_error (EBADF once it is closed). */
 napi_value vipd_event_socket_send(napi_env env, napi_callback_info info);
 

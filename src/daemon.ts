@@ -6,7 +6,7 @@ import { findVipLinks, removeLeftovers, requireCapabilities } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
 import { createNetwork } from './kernel/linux/network.js';
-import { createArpSockets } from './kernel/linux/packet-socket.js';
+import { createPacketSockets } from './kernel/linux/packet-socket.js';
 import { createRelay } from './kernel/linux/relay.js';
 import type { Link } from './kernel/ports.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
@@ -108,7 +108,7 @@ export async function startDaemon(
       node: settings.node.name,
       clock,
       network,
-      arp: createArpSockets(addon),
+      packets: createPacketSockets(addon),
       planes,
       kubernetes() {
         client ??= createKubernetesClient({ ...settings.kubernetes, virtualIps, clock });

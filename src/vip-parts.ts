@@ -6,7 +6,7 @@ import type { Backend } from './balancer/pool.js';
 import { createTcpProber, type Prober } from './balancer/prober.js';
 import { authoritiesIn, createTrust } from './balancer/trust.js';
 import type { HealthCheckSettings, VipSettings } from './config/settings.js';
-import type { ArpSockets, InterfaceAddress, Link, Network, NetworkChange } from './kernel/ports.js';
+import type { InterfaceAddress, Link, Network, NetworkChange, PacketSockets } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
 import type { ClusterCa } from './kubernetes/credentials.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
@@ -32,7 +32,7 @@ export interface Shared {
   readonly node: string;
   readonly clock: Clock;
   readonly network: Network;
-  readonly arp: ArpSockets;
+  readonly packets: PacketSockets;
   readonly planes: Planes;
   readonly kubernetes: () => KubernetesClient;
   /** What the API servers' certificates are verified with, as the kubeconfig has it now. */
@@ -90,7 +90,7 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
     config: driverConfig(settings),
     election,
     network: shared.network,
-    arp: shared.arp,
+    packets: shared.packets,
     dataPath: balancer?.path ?? noDataPath,
     clock,
     log,

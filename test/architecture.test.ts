@@ -54,13 +54,14 @@ test('values and time stand on nothing', () => {
 const pure = [
   'arp/packet.ts',
   'arp/announcement.ts',
-  'arp/schedule.ts',
   'ipvs/foreign.ts',
   'ipvs/plan.ts',
   'lease/state.ts',
   'lease/machine.ts',
   'lease/attempt.ts',
   'lease/record.ts',
+  'ndp/packet.ts',
+  'ndp/announcement.ts',
   'nft/balancing.ts',
   'nft/masquerade.ts',
   'nft/redirects.ts',
@@ -74,6 +75,8 @@ const pure = [
   'vip/leftovers.ts',
   'vip/lifetime.ts',
   'vip/machine.ts',
+  'vip/neighbour-protocol.ts',
+  'vip/schedule.ts',
   'vip/state.ts',
 ];
 
@@ -91,11 +94,18 @@ test('decisions are made where no socket, no timer and no log is', () => {
 });
 
 test('features meet in the composition root, through the words of vip/', () => {
-  const features = ['arp', 'balancer', 'ipvs', 'lease', 'nft', 'nodes', 'proxy', 'sysctl', 'vip'];
-  const words = ['vip/leadership.ts', 'vip/election.ts', 'vip/data-path.ts', 'vip/data-plane.ts', 'vip/status.ts'];
+  const features = ['arp', 'balancer', 'ipvs', 'lease', 'ndp', 'nft', 'nodes', 'proxy', 'sysctl', 'vip'];
+  const words = [
+    'vip/leadership.ts',
+    'vip/election.ts',
+    'vip/data-path.ts',
+    'vip/data-plane.ts',
+    'vip/neighbour-protocol.ts',
+    'vip/status.ts',
+  ];
   for (const feature of features) {
     // Announcing is the VIP's own voice.
-    const own = feature === 'vip' ? ['vip', 'arp'] : [feature];
+    const own = feature === 'vip' ? ['vip', 'arp', 'ndp'] : [feature];
     const allowed = (i: string) => !features.includes(folderOf(i)) || own.includes(folderOf(i)) || words.includes(i);
     assert.deepEqual(
       violations((file) => folderOf(file.path) === feature, allowed),

@@ -70,22 +70,30 @@ export interface Network {
   watch(onChange: (change: NetworkChange) => void): Disposable;
 }
 
+/** ARP (RFC 826), or neighbour solicitations and advertisements (ICMPv6 types 135 and 136, RFC 4861). */
+export type PacketProtocol = 'arp' | 'ndp';
+
 /**
- * An ARP socket on one interface (AF_PACKET; a kernel filter passes ARP only, attached before the socket is bound). While the
- * interface is down it is silent, and it is heard again by itself; once the interface is gone it is silent for good.
+ * A socket on one interface for whole Ethernet frames (AF_PACKET; a kernel filter passes one protocol only, attached before the
+ * socket is bound). While the interface is down it is silent, and it is heard again by itself; once the interface is gone it is
+ * silent for good.
  */
-export interface ArpSocket extends Disposable {
+export interface PacketSocket extends Disposable {
   /** Sends one whole Ethernet frame. Throws KernelError (`ENETDOWN`, `ENXIO`, …). */
   send(frame: Uint8Array): void;
 }
 
-export interface ArpSockets {
+export interface PacketSockets {
   /**
-   * Opens a socket on an interface. `onFrame` gets every received ARP frame (of a longer one the first 2048 bytes), Ethernet header
-   * included, never our own.
+   * Opens a socket on an interface. `onFrame` gets every received frame of the protocol (of a longer one the first 2048 bytes),
+   * Ethernet header included, never our own. While the socket is open the interface is in `groups`, IPv6 multicast groups.
    * After `onError` the socket is closed. Throws KernelError.
    */
-  open(link: number, onFrame: (frame: Uint8Array) => void, onError: (error: KernelRefusal) => void): ArpSocket;
+  open(
+    where: { readonly link: number; readonly protocol: PacketProtocol; readonly groups: readonly Ip[] },
+    onFrame: (frame: Uint8Array) => void,
+    onError: (error: KernelRefusal) => void,
+  ): PacketSocket;
 }
 
 export interface KernelRefusal {

@@ -10,6 +10,7 @@ export interface EthernetFrame {
 }
 
 export const etherTypeArp = 0x0806;
+export const etherTypeIpv6 = 0x86dd;
 const headerLength = 14;
 
 export function decodeEthernet(bytes: Uint8Array): Decoded<EthernetFrame, 'frame-too-short'> {

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { PlaneStats } from '../vip/data-plane.js';
+import { type AnnouncementForm, announcementForms } from '../vip/neighbour-protocol.js';
 import type { VipStatus } from '../vip/status.js';
 import { type Metric, metricTable } from './metric-table.js';
 
@@ -20,9 +21,6 @@ export interface Metrics {
   /** The page at /metrics. */
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
-
-/** The two forms of a gratuitous ARP. */
-export type AnnouncementForm = 'request' | 'reply';
 
 /** One VIP as it is now. What is absent from a reading is absent from the page: a removed backend leaves no series. */
 export interface VipReading {
@@ -47,7 +45,7 @@ export function createMetrics({ node, version, vips }: MetricsOptions): Metrics 
   let source: () => Promise<readonly VipReading[]> = async () => [];
   instruments.buildInfo.set({ version, node }, 1);
   for (const { name: vip, lease } of vips) {
-    for (const form of ['request', 'reply'] as const) instruments.announcements.inc({ vip, form }, 0);
+    for (const form of announcementForms) instruments.announcements.inc({ vip, form }, 0);
     instruments.conflicts.inc({ vip }, 0);
     if (lease !== undefined) instruments.transitions.inc({ lease_name: lease }, 0);
   }

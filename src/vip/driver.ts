@@ -1,6 +1,4 @@
-import type { Heard } from '../arp/announcement.js';
-import { type ArpSpeaker, createArpSpeaker } from '../arp/driver.js';
-import type { ArpSockets, Link, Network, NetworkChange } from '../kernel/ports.js';
+import type { Link, Network, NetworkChange, PacketSockets } from '../kernel/ports.js';
 import { hostPrefix, type Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
@@ -9,6 +7,8 @@ import type { DataPath } from './data-path.js';
 import type { Election } from './election.js';
 import type { Leadership } from './leadership.js';
 import { stepVip } from './machine.js';
+import type { AnnouncementForm, Heard } from './neighbour-protocol.js';
+import { createSpeaker, type Speaker } from './speaker.js';
 import {
   initialVip,
   isHeld,
@@ -20,7 +20,7 @@ import {
 } from './state.js';
 
 export interface VipObserver {
-  announced(form: 'request' | 'reply'): void;
+  announced(form: AnnouncementForm): void;
   conflict(): void;
   /** From the election's word to the first announcement. */
   takeover(took: Millis): void;
@@ -47,7 +47,7 @@ export function createVipDriver(parts: {
   readonly config: VipConfig;
   readonly election: Election;
   readonly network: Network;
-  readonly arp: ArpSockets;
+  readonly packets: PacketSockets;
   readonly dataPath: DataPath;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,8 +67,8 @@ export function createVipDriver(parts: {
   let timer: Disposable | undefined;
   let lastConflict: Instant | undefined;
   let dataPathWork = Promise.resolve();
-  const speaker: ArpSpeaker = createArpSpeaker({
-    sockets: parts.arp,
+  const speaker: Speaker = createSpeaker({
+    sockets: parts.packets,
     clock,
     log,
     link,

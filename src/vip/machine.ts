@@ -1,7 +1,7 @@
-import { announced, startAnnouncing } from '../arp/schedule.js';
 import { type Instant, millis, plus } from '../time/instant.js';
 import type { Authority } from './leadership.js';
 import { type Acting, lifetimeOf, refreshInterval } from './lifetime.js';
+import { announced, startAnnouncing } from './schedule.js';
 import type { OperationResult, Stage, VipEffect, VipEvent, VipState } from './state.js';
 
 /** How long an answer to a probe may take on a LAN, and when to ask again a node that still had the address. */

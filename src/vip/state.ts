@@ -1,5 +1,5 @@
-import type { AnnouncementConfig, AnnouncementSchedule } from '../arp/schedule.js';
 import { earliest, type Instant, type Millis } from '../time/instant.js';
+import type { AnnouncementConfig, AnnouncementSchedule } from './schedule.js';
 
 export interface VipConfig {
   /**

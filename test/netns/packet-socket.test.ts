@@ -3,12 +3,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { KernelError } from '../../src/kernel/errors.js';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
-import { createArpSockets } from '../../src/kernel/linux/packet-socket.js';
-import { type ArpHost, arpSocketsContract, carried, frameWith, listen, markOf } from '../contract/arp-sockets.js';
+import { createPacketSockets } from '../../src/kernel/linux/packet-socket.js';
+import type { PacketProtocol } from '../../src/kernel/ports.js';
+import type { Ip } from '../../src/net/ip.js';
+import { carried, frameWith, type LanHost, listen, markOf, packetSocketsContract } from '../contract/packet-sockets.js';
 import { inOwnNamespace, run } from './network-namespace.js';
 
-const sockets = createArpSockets(loadAddon());
+const sockets = createPacketSockets(loadAddon());
 let pairs = 0;
 
 /** A veth pair, both ends up and free of the kernel's own chatter. */
@@ -23,8 +26,9 @@ function veth(): readonly [string, string] {
   return [name, peer];
 }
 
-function host(name: string): ArpHost {
+function host(name: string, protocol: PacketProtocol = 'arp'): LanHost {
   return {
+    protocol,
     sockets,
     link: Number.parseInt(run('ip', '-o', 'link', 'show', name), 10),
     setUp: (up) => run('ip', 'link', 'set', name, up ? 'up' : 'down'),
@@ -35,7 +39,7 @@ function host(name: string): ArpHost {
 /** Sends frames of a foreign EtherType and ARP frames in turn, as fast as it can, until it is killed. */
 const flooder = `
   const addon = require(process.argv[1]);
-  const socket = addon.packetOpen(Number(process.argv[2]), () => {}, () => {});
+  const socket = addon.packetOpen(Number(process.argv[2]), 0x0806, [], () => {}, () => {});
   const frame = (type) => Uint8Array.from({ length: 60 }, (_, i) => (i < 6 ? 0xff : i === 12 ? type >> 8 : i === 13 ? type & 255 : 2));
   const frames = [0x0800, 0x86dd, 0x0806, 0x88b5].map(frame);
   const flood = () => {
@@ -49,11 +53,13 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
   run('ip', 'link', 'add', 'lan', 'type', 'bridge', 'mcast_snooping', '0', 'stp_state', '0');
   run('sysctl', '-qw', 'net.ipv6.conf.lan.disable_ipv6=1');
   run('ip', 'link', 'set', 'lan', 'up');
-  arpSocketsContract('AF_PACKET', () => {
-    const [name, port] = veth();
-    run('ip', 'link', 'set', port, 'master', 'lan');
-    return host(name);
-  });
+  for (const protocol of ['arp', 'ndp'] as const) {
+    packetSocketsContract('AF_PACKET', protocol, () => {
+      const [name, port] = veth();
+      run('ip', 'link', 'set', port, 'master', 'lan');
+      return host(name, protocol);
+    });
+  }
 
   describe('AF_PACKET', () => {
     it('delivers frames of hostile lengths cut at 2048 bytes', async () => {
@@ -61,8 +67,8 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
       for (const link of [a, b]) run('ip', 'link', 'set', link, 'mtu', '9000');
       using receiver = listen(host(a));
       using sender = listen(host(b));
-      for (const length of [15, 17, 41, 2047, 2048, 2049, 9014]) sender.send(frameWith(1, { length }));
-      sender.send(frameWith(2));
+      for (const length of [15, 17, 41, 2047, 2048, 2049, 9014]) sender.send(frameWith('arp', 1, { length }));
+      sender.send(frameWith('arp', 2));
       await receiver.heard(2);
       assert.deepEqual(
         receiver.frames.map((frame) => frame.length),
@@ -95,21 +101,40 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
       }
     });
 
+    it('keeps the interface in its groups while it is open', () => {
+      const [name] = veth();
+      const [one, other] = ['ff02::1:ff00:100', 'ff02::1:ff00:200'] as Ip[] as [Ip, Ip];
+      const groups = () => run('ip', '-6', 'maddress', 'show', 'dev', name);
+      const before = groups();
+      {
+        using _first = listen(host(name, 'ndp'), [one, other, one]);
+        using _second = listen(host(name, 'ndp'), [one]);
+        for (const group of [one, other]) assert.match(groups(), new RegExp(`inet6 ${group}\\b`));
+      }
+      assert.equal(groups(), before);
+      for (const link of [0, -1, 999_999]) {
+        assert.throws(
+          () => listen({ ...host(name, 'ndp'), link }, [one]),
+          (error) => error instanceof KernelError && error.code === 'ENODEV',
+        );
+      }
+    });
+
     it('does not take ARP of a foreign VLAN for its own', async () => {
       const [a, b] = veth();
       using receiver = listen(host(a));
       using sender = listen(host(b));
       // As the wire has it; the receiving kernel takes the tag off before sockets see the frame (IEEE 802.1Q, VLAN 7).
       const tagged = Uint8Array.from([
-        ...frameWith(1).subarray(0, 12),
+        ...frameWith('arp', 1).subarray(0, 12),
         0x81,
         0x00,
         0x00,
         0x07,
-        ...frameWith(1).subarray(12),
+        ...frameWith('arp', 1).subarray(12),
       ]);
       sender.send(tagged);
-      sender.send(frameWith(2));
+      sender.send(frameWith('arp', 2));
       await receiver.heard(2);
       assert.deepEqual(receiver.frames.map(markOf), [2]);
     });
@@ -128,7 +153,7 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
       const [c, d] = veth();
       using later = listen(host(c));
       using sender = listen(host(d));
-      sender.send(frameWith(100));
+      sender.send(frameWith('arp', 100));
       await later.heard(100);
       assert.deepEqual(socket.errors, []);
     });

@@ -13,7 +13,13 @@ export type Handle = object & { readonly __brand: 'Handle' };
 export interface Addon {
   /** CLOCK_BOOTTIME in milliseconds, with fractions. */
   boottime(): number;
-  packetOpen(ifindex: number, onFrame: (frame: Uint8Array) => void, onError: (error: Error) => void): Handle;
+  packetOpen(
+    ifindex: number,
+    etherType: number,
+    groups: readonly Uint8Array[],
+    onFrame: (frame: Uint8Array) => void,
+    onError: (error: Error) => void,
+  ): Handle;
   packetSend(socket: Handle, frame: Uint8Array): void;
   packetClose(socket: Handle): void;
   /** Sends whole IP packets; their source may be any address. Returns how many the kernel took. */

@@ -1,21 +1,27 @@
+import { etherTypeArp, etherTypeIpv6 } from '../../net/ethernet.js';
+import { ipBytes } from '../../net/ip.js';
 import { KernelError } from '../errors.js';
-import type { ArpSockets } from '../ports.js';
+import type { PacketSockets } from '../ports.js';
 import { type Addon, kernelError, orKernelError } from './addon.js';
 
+const etherTypes = { arp: etherTypeArp, ndp: etherTypeIpv6 } as const;
+
 /**
- * ARP sockets of AF_PACKET (packet(7)) in the network namespace of this process. While the interface is down, or after it is
- * gone, a socket is silent and `send` throws `ENETDOWN` or `ENXIO`; it is heard again by itself when the interface is up.
+ * Sockets of AF_PACKET (packet(7)) in the network namespace of this process. While the interface is down, or after it is gone, a
+ * socket is silent and `send` throws `ENETDOWN` or `ENXIO`; it is heard again by itself when the interface is up.
  */
-export function createArpSockets(addon: Pick<Addon, 'packetOpen' | 'packetSend' | 'packetClose'>): ArpSockets {
+export function createPacketSockets(addon: Pick<Addon, 'packetOpen' | 'packetSend' | 'packetClose'>): PacketSockets {
   return {
-    open(link, onFrame, onError) {
-      const where = `the ARP socket of interface ${link}`;
+    open({ link, protocol, groups }, onFrame, onError) {
+      const where = `the ${protocol.toUpperCase()} socket of interface ${link}`;
       const failed = (error: Error) => {
         const refused = kernelError(error, where);
         if (!(refused instanceof KernelError)) throw refused;
         onError(refused);
       };
-      const socket = orKernelError(where, () => addon.packetOpen(link, onFrame, failed));
+      const socket = orKernelError(where, () =>
+        addon.packetOpen(link, etherTypes[protocol], groups.map(ipBytes), onFrame, failed),
+      );
       return {
         send: (frame) => orKernelError(where, () => addon.packetSend(socket, frame)),
         [Symbol.dispose]: () => addon.packetClose(socket),
