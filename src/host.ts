@@ -3,7 +3,6 @@ import type { Settings, VipSettings } from './config/settings.js';
 import { MissingPrivilege } from './kernel/missing-privilege.js';
 import type { Capabilities, Link, Network } from './kernel/ports.js';
 import { formatCidr } from './net/cidr.js';
-import { familyOf } from './net/ip.js';
 import type { Log } from './telemetry/log.js';
 import { chooseInterface } from './vip/interface.js';
 import { findLeftovers } from './vip/leftovers.js';
@@ -18,7 +17,7 @@ export function requireCapabilities(capabilities: Capabilities, settings: Settin
     .filter((port) => port > 0 && port < 1024);
   const needed = [
     ['NET_ADMIN', 'put the VIP on an interface'],
-    ['NET_RAW', 'announce the VIP by ARP'],
+    ['NET_RAW', 'announce the VIP on the LAN'],
     ...(lowPorts.length > 0 ? [['NET_BIND_SERVICE', `listen on port ${lowPorts[0]}`] as const] : []),
   ] as const;
   for (const [capability, purpose] of needed) {
@@ -51,13 +50,16 @@ export async function findVipLinks(
   vips: readonly VipSettings[],
   log: Log,
 ): Promise<ReadonlyMap<string, Link>> {
-  const [links, addresses] = await Promise.all([network.links(), network.addresses()]);
+  const [links, addresses, route4, route6] = await Promise.all([
+    network.links(),
+    network.addresses(),
+    network.defaultRouteLink(4),
+    network.defaultRouteLink(6),
+  ]);
+  const defaultRouteLinks = { 4: route4, 6: route6 };
   const chosen = new Map<string, Link>();
   for (const vip of vips) {
-    const first = vip.addresses[0];
-    if (first === undefined) throw new Misconfigured(`vips: ${vip.name} has no address`);
-    const defaultRouteLink = await network.defaultRouteLink(familyOf(first.ip));
-    const choice = chooseInterface({ links, addresses, defaultRouteLink }, first, vip.interface);
+    const choice = chooseInterface({ links, addresses, defaultRouteLinks }, vip.addresses, vip.interface);
     if (!choice.ok) throw new Misconfigured(`vips: ${vip.name}: ${choice.message} (--interface, VIPD_INTERFACE)`);
     log.info('interface', { vip: vip.name, interface: choice.link.name, because: choice.because });
     chosen.set(vip.name, choice.link);

@@ -1,20 +1,18 @@
 import * as z from 'zod/mini';
-import { type Cidr, parseCidr } from '../net/cidr.js';
-import { familyOf, ipBytes, parseIp } from '../net/ip.js';
+import { type Cidr, isSubnetRouterAnycast, parseCidr } from '../net/cidr.js';
+import { type Family, familyOf, ipBytes, parseIp } from '../net/ip.js';
+import { isLinkLocalIpv6, isMulticastIpv6, mappedIpv4, unspecifiedIpv6 } from '../net/ipv6.js';
 import { dnsSubdomain, type Kind, list, scalar, shown, Wrong } from './kinds.js';
 import type { ListenAddress, ServerSettings } from './settings.js';
 
 /** `:2112` (every address), `127.0.0.1:2112`, `[::1]:2112`, or `off`, which reads as undefined. */
 export const listenAddress: Kind<ListenAddress | undefined> = scalar('`host:port`, `:port` or `off`', (text) => {
   if (text === 'off') return undefined;
-  const [, bracketed, plain = '', digits = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  const isHost = bracketed === undefined ? host === '' || isFamily(host, 4) : isFamily(host, 6);
-  if (digits === '' || !isHost || port < 1 || port > 65535) {
+  const parts = splitPort(text);
+  if (parts === undefined || !(isFamily(parts.host, parts.family) || (parts.family === 4 && parts.host === ''))) {
     return new Wrong(`${shown(text)} is not an address to listen on; write :2112, 127.0.0.1:2112 or off`);
   }
-  return { host, port };
+  return { host: parts.host, port: parts.port };
 });
 
 /** A DNS name or an address. */
@@ -25,11 +23,11 @@ export const hostName: Kind<string> = scalar('DNS name or address', (text) => {
   );
 });
 
-/** IPv4 addresses with an optional prefix; every one must be fit to be a virtual IP. */
+/** IPv4 and IPv6 addresses with an optional prefix; every one must be fit to be a virtual IP. */
 export const vipAddresses: Kind<readonly Cidr[]> = list(
   scalar('address', readVipAddress),
-  'list of IPv4 addresses, each with an optional `/prefix`',
-  'write a list, such as [192.168.1.100]',
+  'list of IPv4 and IPv6 addresses, each with an optional `/prefix`',
+  'write a list, such as [192.168.1.100] or [192.168.1.100, "2001:db8::100"]',
 );
 
 const serverAddress = scalar('address', readEndpoint);
@@ -56,7 +54,7 @@ export const servers: Kind<readonly ServerSettings[]> = list(
       return equals < 0 ? text : { name: text.slice(0, equals), address: text.slice(equals + 1) };
     },
   },
-  'list of `{ name, address: "ip:port" }`; as text `name=ip:port,…`',
+  'list of `{ name, address: "ip:port" }`; as text `name=ip:port,…`; IPv6 in brackets, `[ip]:port`',
   'write a list of { name, address }',
   (server, earlier) =>
     earlier.some((other) => other.name === server.name)
@@ -64,24 +62,34 @@ export const servers: Kind<readonly ServerSettings[]> = list(
       : undefined,
 );
 
-function isFamily(text: string, family: 4 | 6): boolean {
+function isFamily(text: string, family: Family): boolean {
   const ip = parseIp(text);
   return ip !== undefined && familyOf(ip) === family;
 }
 
+/** `host:port`, or `[host]:port` for IPv6; undefined when it is neither, or there is no such port. */
+function splitPort(
+  text: string,
+): { readonly host: string; readonly family: Family; readonly port: number } | undefined {
+  const [, bracketed, plain = '', digits] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits ?? 0);
+  if (port < 1 || port > 65535) return undefined;
+  return bracketed === undefined ? { host: plain, family: 4, port } : { host: bracketed, family: 6, port };
+}
+
 function readVipAddress(text: string): Cidr | Wrong {
   const cidr = parseCidr(text);
-  if (cidr === undefined) return new Wrong(notAnAddress(text, 'VIP', '192.168.1.100'));
-  if (familyOf(cidr.ip) === 6)
-    return new Wrong(`${text} is IPv6, which this version does not serve as a VIP; write an IPv4 address`);
-  const what = unfit(cidr);
+  if (cidr === undefined) return new Wrong(notAnAddress(text, 'VIP', '192.168.1.100 or 2001:db8::100'));
+  const ipv4 = mappedIpv4(cidr.ip);
+  if (ipv4 !== undefined) return new Wrong(`${text} is an IPv4 address in the guise of IPv6; write ${ipv4}`);
+  const what = familyOf(cidr.ip) === 4 ? unfitIpv4(cidr) : unfitIpv6(cidr);
   return what === undefined
     ? cidr
     : new Wrong(`${text} is ${what}, which cannot be a virtual IP; write a free address of the nodes' subnet`);
 }
 
 /** Why no host can have the address (RFC 1122 section 3.2.1.3, RFC 1112 section 4, RFC 3021 for /31). */
-function unfit({ ip, prefixLength }: Cidr): string | undefined {
+function unfitIpv4({ ip, prefixLength }: Cidr): string | undefined {
   const bytes = ipBytes(ip);
   const first = bytes[0] ?? 0;
   if (first === 0) return 'unspecified';
@@ -94,24 +102,40 @@ function unfit({ ip, prefixLength }: Cidr): string | undefined {
   return host === 0 ? `the network address of its /${prefixLength} network` : undefined;
 }
 
+/** Why no one host can be reached by the address from everywhere (RFC 4291). */
+function unfitIpv6(cidr: Cidr): string | undefined {
+  if (cidr.ip === unspecifiedIpv6) return 'unspecified';
+  if (cidr.ip === '::1') return 'a loopback address';
+  if (isMulticastIpv6(cidr.ip)) return 'a multicast address';
+  if (isLinkLocalIpv6(cidr.ip)) return 'a link-local address';
+  return isSubnetRouterAnycast(cidr) ? `the routers' anycast address of its /${cidr.prefixLength} network` : undefined;
+}
+
 function readEndpoint(text: string): Pick<ServerSettings, 'ip' | 'port'> | Wrong {
-  const colon = text.lastIndexOf(':');
-  const digits = text.slice(colon + 1);
-  const ip = parseIp(text.slice(0, Math.max(0, colon)));
-  const number = Number(digits);
-  if (ip !== undefined && familyOf(ip) === 4 && /^\d{1,5}$/.test(digits) && number >= 1 && number <= 65535) {
-    return { ip, port: number };
+  const parts = splitPort(text);
+  const ip = parseIp(parts?.host ?? '');
+  if (parts !== undefined && ip !== undefined && familyOf(ip) === parts.family) {
+    const ipv4 = mappedIpv4(ip);
+    if (ipv4 !== undefined)
+      return new Wrong(`${shown(text)} is IPv4 in the guise of IPv6; write ${ipv4}:${parts.port}`);
+    return isLinkLocalIpv6(ip)
+      ? new Wrong(
+          `${shown(text)} is link-local, which no other host knows the way to; write the server's other address`,
+        )
+      : { ip, port: parts.port };
   }
-  if (text.startsWith('[') || parseIp(text)?.includes(':') === true) {
-    return new Wrong(`${shown(text)} is IPv6, which this version does not serve; write an IPv4 address with its port`);
+  if (isFamily(text, 6)) {
+    return new Wrong(
+      `${shown(text)} has no brackets, so where its port begins is open; write [2001:db8::101]:6443 for port 6443 of 2001:db8::101`,
+    );
   }
-  if (colon < 0)
+  if (/^[^:]*$|^\[.*\]$/.test(text))
     return new Wrong(`${shown(text)} has no port; write the address with its port, such as 192.168.1.101:6443`);
-  return new Wrong(notAnAddress(text, 'backend', '192.168.1.101:6443'));
+  return new Wrong(notAnAddress(text, 'backend', '192.168.1.101:6443 or [2001:db8::101]:6443'));
 }
 
 function notAnAddress(text: string, what: string, example: string): string {
   return /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d+)?$/i.test(text) && /[g-z]/i.test(text)
-    ? `${shown(text)} is a DNS name, which this version does not resolve for a ${what}; write its IPv4 address`
-    : `${shown(text)} is not an IPv4 address; write one, such as ${example}`;
+    ? `${shown(text)} is a DNS name, which this version does not resolve for a ${what}; write its address`
+    : `${shown(text)} is not an address; write one, such as ${example}`;
 }

@@ -70,7 +70,7 @@ export const vipSettings = {
     vipAddresses,
     'address',
     'none: at least one is needed',
-    'The virtual addresses; without a prefix /32.',
+    'The virtual addresses, which move together; without a prefix /32 or /128.',
     'no address is given; name the virtual IP, such as 192.168.1.100',
   ),
   interface: optional(

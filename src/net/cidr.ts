@@ -32,3 +32,10 @@ export function contains(cidr: Cidr, ip: Ip): boolean {
   }
   return true;
 }
+
+/** IPv6 subnets keep the address of zeros for "any router" (RFC 4291 section 2.6.1; those of two addresses do not, RFC 6164). */
+export function isSubnetRouterAnycast(cidr: Cidr): boolean {
+  if (familyOf(cidr.ip) !== 6 || cidr.prefixLength > 126) return false;
+  const bits = Array.from(ipBytes(cidr.ip), (byte) => byte.toString(2).padStart(8, '0')).join('');
+  return !bits.slice(cidr.prefixLength).includes('1');
+}

@@ -1,43 +1,86 @@
 import type { InterfaceAddress, Link } from '../kernel/ports.js';
-import { type Cidr, contains, formatCidr } from '../net/cidr.js';
-import { familyOf, type Ip, ipBytes } from '../net/ip.js';
+import { type Cidr, contains, formatCidr, isSubnetRouterAnycast } from '../net/cidr.js';
+import { type Family, familyOf, type Ip, ipBytes } from '../net/ip.js';
 
 /** What a host has, as far as choosing an interface needs it. */
 export interface HostView {
   readonly links: readonly Link[];
   readonly addresses: readonly InterfaceAddress[];
-  readonly defaultRouteLink: number | undefined;
+  /** The index of the interface of each family's default route. */
+  readonly defaultRouteLinks: Readonly<Record<Family, number | undefined>>;
 }
 
 export type InterfaceChoice =
   | { readonly ok: true; readonly link: Link; readonly because: 'configured' | 'subnet' | 'default-route' }
   | { readonly ok: false; readonly message: string };
 
-/** The interface for a VIP: the configured one, else the one whose subnet holds the address, else the default route's. */
-export function chooseInterface(host: HostView, vip: Cidr, configured: string | undefined): InterfaceChoice {
-  const holder = host.addresses
-    .filter(
-      (a) => a.ip !== vip.ip && a.prefixLength < 128 && contains({ ip: a.ip, prefixLength: a.prefixLength }, vip.ip),
-    )
-    .sort((a, b) => b.prefixLength - a.prefixLength)[0];
-  if (holder !== undefined && isReserved(holder, vip.ip)) {
-    const message = `${vip.ip} is the network or broadcast address of ${holder.ip}/${holder.prefixLength}; choose another`;
-    return { ok: false, message };
-  }
+interface Candidate {
+  readonly link: Link;
+  readonly because: 'subnet' | 'default-route';
+  readonly vip: Cidr;
+}
+
+/**
+ * The one interface for all addresses of a VIP: the configured one, else the one whose subnets hold them, else the default
+ * route's. An address that is in no subnet goes where the others are.
+ */
+export function chooseInterface(
+  host: HostView,
+  vips: readonly Cidr[],
+  configured: string | undefined,
+): InterfaceChoice {
+  const reserved = vips.map((vip) => refuseReserved(host, vip)).find((message) => message !== undefined);
+  if (reserved !== undefined) return { ok: false, message: reserved };
   if (configured !== undefined) {
     const link = host.links.find((l) => l.name === configured);
     if (link !== undefined) return { ok: true, link, because: 'configured' };
     const names = host.links.map((l) => l.name).join(', ');
     return { ok: false, message: `interface ${configured} does not exist; this host has ${names}` };
   }
+  const candidates = vips.map((vip) => candidateFor(host, vip));
+  const found = candidates.filter((candidate) => candidate !== undefined);
+  const bySubnet = found.filter((candidate) => candidate.because === 'subnet');
+  const [first, ...others] = bySubnet.length > 0 ? bySubnet : found;
+  if (first === undefined || (bySubnet.length === 0 && found.length < vips.length)) {
+    const homeless = vips[candidates.indexOf(undefined)] as Cidr;
+    return {
+      ok: false,
+      message: `no interface has a subnet that holds ${formatCidr(homeless)}, and there is no default route; set interface`,
+    };
+  }
+  const other = others.find((candidate) => candidate.link.index !== first.link.index);
+  if (other !== undefined) {
+    const message =
+      `${first.vip.ip} belongs on ${first.link.name} and ${other.vip.ip} on ${other.link.name}, but the addresses of a VIP ` +
+      'are on one interface; make two VIPs, or set interface';
+    return { ok: false, message };
+  }
+  return { ok: true, link: first.link, because: first.because };
+}
+
+function candidateFor(host: HostView, vip: Cidr): Candidate | undefined {
+  const holder = subnetOf(host, vip);
   const bySubnet = host.links.find((l) => l.index === holder?.link);
-  if (bySubnet !== undefined) return { ok: true, link: bySubnet, because: 'subnet' };
-  const byRoute = host.links.find((l) => l.index === host.defaultRouteLink);
-  if (byRoute !== undefined) return { ok: true, link: byRoute, because: 'default-route' };
-  return {
-    ok: false,
-    message: `no interface has a subnet that holds ${formatCidr(vip)}, and there is no default route; set interface`,
-  };
+  if (bySubnet !== undefined) return { link: bySubnet, because: 'subnet', vip };
+  const byRoute = host.links.find((l) => l.index === host.defaultRouteLinks[familyOf(vip.ip)]);
+  return byRoute === undefined ? undefined : { link: byRoute, because: 'default-route', vip };
+}
+
+/** The address of this host with the narrowest subnet that holds the VIP. */
+function subnetOf(host: HostView, vip: Cidr): InterfaceAddress | undefined {
+  return host.addresses
+    .filter((a) => a.ip !== vip.ip && a.prefixLength < 128 && contains(a, vip.ip))
+    .sort((a, b) => b.prefixLength - a.prefixLength)[0];
+}
+
+function refuseReserved(host: HostView, vip: Cidr): string | undefined {
+  const holder = subnetOf(host, vip);
+  if (holder === undefined) return undefined;
+  const subnet = formatCidr(holder);
+  if (isReserved(holder, vip.ip)) return `${vip.ip} is the network or broadcast address of ${subnet}; choose another`;
+  return isSubnetRouterAnycast({ ip: vip.ip, prefixLength: holder.prefixLength })
+    ? `${vip.ip} is the routers' anycast address of ${subnet}; choose another`
+    : undefined;
 }
 
 /** IPv4 subnets of more than two addresses keep their first and last one for themselves (RFC 922; /31 and /32 do not, RFC 3021). */

@@ -7,6 +7,34 @@ import { fileName, load, problemsOf, settingsOf } from './load-text.js';
 
 const repository = join(import.meta.dirname, '../../../..');
 
+test('a VIP has addresses of both families, from the file, flags and the environment alike', async () => {
+  const both = [
+    { ip: '10.0.0.9', prefixLength: 32 },
+    { ip: '2001:db8::100', prefixLength: 128 },
+    { ip: 'fd00::1', prefixLength: 64 },
+  ];
+  const servers = [{ name: 'a', ip: '2001:db8::7', port: 6443 }];
+  const file = `vips: [{ addresses: [10.0.0.9, 2001:DB8:0::100, "fd00::1/64"], loadBalancer: { backends: { from: static,
+    servers: [{ name: a, address: "[2001:db8::7]:6443" }] } } }]`;
+  const text = {
+    address: '10.0.0.9,2001:db8::100,fd00::1/64',
+    'backends-from': 'static',
+    backends: 'a=[2001:db8::7]:6443',
+  };
+  const environment = Object.fromEntries(
+    Object.entries(text).map(([flag, value]) => [`VIPD_${flag.toUpperCase().replaceAll('-', '_')}`, value]),
+  );
+  for (const settings of [
+    await settingsOf(file),
+    await settingsOf(undefined, { flags: text }),
+    await settingsOf(undefined, { environment }),
+  ]) {
+    assert.deepEqual(settings.vips[0]?.addresses, both);
+    const backends = settings.vips[0]?.loadBalancer.backends;
+    assert.deepEqual(backends?.from === 'static' && backends.servers, servers);
+  }
+});
+
 test('an address alone is enough: all else has a default', async () => {
   assert.deepEqual(await settingsOf(undefined, { flags: { address: '192.168.1.100' }, hostname: 'CP1.Example' }), {
     node: { name: 'cp1.example' },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { contains, formatCidr, parseCidr } from '../../../src/net/cidr.js';
+import { type Cidr, contains, formatCidr, isSubnetRouterAnycast, parseCidr } from '../../../src/net/cidr.js';
 import { decodeEthernet, encodeEthernet } from '../../../src/net/ethernet.js';
 import { type Ip, ipBytes, ipFromBytes } from '../../../src/net/ip.js';
 import { type Mac, macBytes, macFromBytes, parseMac } from '../../../src/net/mac.js';
@@ -63,4 +63,11 @@ test('an Ethernet frame reads back as written; short bytes are refused', () => {
     ),
   );
   fc.assert(fc.property(fc.uint8Array({ maxLength: 13 }), (bytes) => !decodeEthernet(bytes).ok));
+});
+
+test('RFC 4291 2.6.1: the zeros of an IPv6 subnet are its routers', () => {
+  const isRouters = (text: string) => isSubnetRouterAnycast(parseCidr(text) as Cidr);
+  for (const text of ['2001:db8::/64', '2001:db8::4/126', '2001:db8::40/122']) assert.ok(isRouters(text), text);
+  for (const text of ['2001:db8::1/64', '2001:db8::20/122', '2001:db8::/127', '2001:db8::', '10.0.0.0/24'])
+    assert.ok(!isRouters(text), text);
 });
