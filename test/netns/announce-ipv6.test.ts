@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { type AddressWatch, longestOverlap, watchAddress } from '../../src/lab/address-watch.js';
 import { type Cluster, type ClusterNode, vip, vipPort } from '../../src/lab/cluster.js';
@@ -17,7 +18,11 @@ interface DualCluster extends Cluster {
 }
 
 /** Three nodes and a client, whose VIP has an address of either family. */
-function withDualCluster(name: string, use: (cluster: DualCluster) => Promise<void>): Promise<void> {
+function withDualCluster(
+  name: string,
+  use: (cluster: DualCluster) => Promise<void>,
+  settings: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   return withCluster(
     name,
     async (cluster) => {
@@ -28,7 +33,7 @@ function withDualCluster(name: string, use: (cluster: DualCluster) => Promise<vo
       const watches = await Promise.all(cluster.nodes.map((node) => watchAddress(node.host, vip6, clock)));
       await use({ ...cluster, watches });
     },
-    { addresses: [vip, vip6] },
+    { addresses: [vip, vip6], ...settings },
   );
 }
 
@@ -164,3 +169,39 @@ test('an interface that goes down and up again loses its IPv6 addresses; the VIP
     assert.equal(await request(cluster.clientHost), '200');
     assert.equal(await cluster.holder(1000), leader);
   }));
+
+test('a killed leader: the kernel removes both addresses within the dead-man’s time, and another node takes both', () =>
+  withDualCluster('dead6', async (cluster) => {
+    const leader = await cluster.holder(5000);
+    const watch = watchOf(cluster, leader);
+    leader.vipd?.signal('SIGKILL');
+    const { at } = (await leader.vipd?.ended) ?? { at: Number.NaN };
+    const gone = await until(() => watch.removedAt(), { what: 'the IPv6 address to go' });
+    assert.ok(gone - at < 3200, `${gone - at} ms`);
+    await until(() => leader.address.removedAt() !== undefined, { what: 'the IPv4 address to go' });
+    const next = await cluster.holder(8000);
+    await until(() => watchOf(cluster, next).held(), { within: 1000, what: 'the IPv6 address there' });
+    for (const watches of [cluster.watches, cluster.nodes.map((node) => node.address)]) {
+      assert.equal(longestOverlap(watches.map((each) => each.tenures(Date.now()))), 0);
+    }
+  }));
+
+test('what a killed daemon left is removed at the next start, in both families', () =>
+  withDualCluster(
+    'left6',
+    async (cluster) => {
+      const leader = await cluster.holder(5000);
+      leader.vipd?.signal('SIGKILL');
+      await leader.vipd?.ended;
+      const { log } = await leader.startVipd();
+      const removed = async () =>
+        (await readFile(log, 'utf8')).split('\n').filter((line) => line.includes('leftover removed'));
+      const lines = await until(async () => ((await removed()).length === 2 ? removed() : undefined), {
+        what: 'both removals',
+      });
+      for (const [i, address] of [`${vip}/32`, `${vip6}/128`].entries()) {
+        assert.ok(lines[i]?.includes(`"address":"${address}"`) && lines[i].includes('"because":"ours"'), lines[i]);
+      }
+    },
+    { deadManSwitch: 'off' },
+  ));
