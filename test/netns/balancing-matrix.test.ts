@@ -3,7 +3,7 @@ import type { Family } from '../../src/net/ip.js';
 import { describeMatrix } from './matrix.js';
 
 const modes = ['proxy', 'nftables'];
-const families: readonly Family[] = [4];
+const families: readonly Family[] = [4, 6];
 
 describe('balancing', { concurrency: 1 }, () => {
   for (const mode of modes) {
