@@ -7,9 +7,13 @@ import { KernelError } from '../../src/kernel/errors.js';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createPacketSockets } from '../../src/kernel/linux/packet-socket.js';
 import type { PacketProtocol } from '../../src/kernel/ports.js';
+import { probeFrame } from '../../src/ndp/announcement.js';
 import type { Ip } from '../../src/net/ip.js';
+import { solicitedNodeGroup } from '../../src/net/ipv6.js';
+import type { Mac } from '../../src/net/mac.js';
 import { carried, frameWith, type LanHost, listen, markOf, packetSocketsContract } from '../contract/packet-sockets.js';
 import { inOwnNamespace, run } from './network-namespace.js';
+import { until } from './poll.js';
 
 const sockets = createPacketSockets(loadAddon());
 let pairs = 0;
@@ -118,6 +122,37 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
           (error) => error instanceof KernelError && error.code === 'ENODEV',
         );
       }
+    });
+
+    it('hears its groups across a switch that snoops MLD, which carries them to nobody else', async () => {
+      const [target, mac] = ['2001:db8::100' as Ip, '02:00:00:00:00:09' as Mac];
+      run('ip', 'link', 'add', 'snooping', 'type', 'bridge', 'stp_state', '0', 'mcast_query_response_interval', '10');
+      // Its own queries are what makes the switch believe what it has snooped, after the response interval: 10 hundredths.
+      run('ip', 'link', 'set', 'snooping', 'type', 'bridge', 'mcast_querier', '1');
+      run('ip', 'link', 'set', 'snooping', 'up');
+      run('ip', 'address', 'add', 'fe80::99/64', 'dev', 'snooping', 'nodad');
+      const [asking, member, stranger] = ['asking', 'member', 'stranger'].map((name) => {
+        run('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}-port`);
+        run('ip', 'link', 'set', `${name}-port`, 'master', 'snooping');
+        for (const link of [name, `${name}-port`]) run('ip', 'link', 'set', link, 'up');
+        return host(name, 'ndp');
+      }) as [LanHost, LanHost, LanHost];
+      using asks = listen(asking);
+      using joined = listen(member, [solicitedNodeGroup(target)]);
+      using apart = listen(stranger);
+      let last = 0;
+      await until(
+        () => {
+          const frame = probeFrame(target, mac);
+          last++;
+          frame.set([last >> 8, last & 0xff], 16);
+          asks.send(frame);
+          const recent = (receiver: { frames: readonly Uint8Array[] }) =>
+            receiver.frames.filter((received) => markOf(received) > last - 20 && markOf(received) < last).length;
+          return last > 20 && recent(joined) >= 18 && recent(apart) === 0;
+        },
+        { every: 10, what: 'the member alone to be asked' },
+      );
     });
 
     it('does not take ARP of a foreign VLAN for its own', async () => {

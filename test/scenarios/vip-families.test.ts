@@ -9,6 +9,8 @@ import type { Mac } from '../../src/net/mac.js';
 import { millis } from '../../src/time/instant.js';
 import { createAlways } from '../../src/vip/always.js';
 import { createVipDriver } from '../../src/vip/driver.js';
+import type { Election } from '../../src/vip/election.js';
+import type { Authority } from '../../src/vip/leadership.js';
 import { isHeld } from '../../src/vip/state.js';
 import { createFakeClock, type FakeClock } from '../fakes/clock.js';
 import { silentLog } from '../fakes/log.js';
@@ -22,7 +24,13 @@ const protocols = [arp.arp, ndp.ndp];
 const nobody = '02:00:00:00:00:99' as Mac;
 
 /** A node whose election always leads, with whole parts but for its kernel: addresses, and the answers that the kernel gives for them. */
-function createNode(lan: FakeLan, clock: FakeClock, number: number, ips: readonly Ip[] = [vip4, vip6, other6]) {
+function createNode(
+  lan: FakeLan,
+  clock: FakeClock,
+  number: number,
+  ips: readonly Ip[] = [vip4, vip6, other6],
+  election: Election = createAlways(`node${number}`),
+) {
   const link: Link = { index: number, name: 'eth0', mac: `02:00:00:00:00:0${number}` as Mac, up: true };
   const network = createFakeNetwork(clock, [link]);
   const host = lan.join(number);
@@ -32,7 +40,7 @@ function createNode(lan: FakeLan, clock: FakeClock, number: number, ips: readonl
     ips,
     link,
     config: { patience: millis(5500), deadManSwitch: millis(3000), announce: { burst: 5, interval: millis(3000) } },
-    election: createAlways(`node${number}`),
+    election,
     network,
     packets: host.sockets,
     dataPath: { open: async () => {}, reset: async () => {}, close: async () => {} },
@@ -129,6 +137,39 @@ test('a claim of the IPv6 address is a conflict, counted and answered; a probe i
   assert.deepEqual(answer, [`claim ${vip4}`, `claim ${vip4}`, `claim ${vip6}`, `claim ${other6}`]);
   assert.ok(isHeld(node.driver.view().state));
   await node.driver.stop();
+});
+
+test('a holder without proof hears of who wants or claims the IPv6 address, and its election yields', async () => {
+  for (const frame of [ndp.probeFrame(vip6, nobody), ndp.announcementFrame(vip6, nobody)]) {
+    const [lan, clock] = [createFakeLan(), createFakeClock()];
+    let changed = () => {};
+    let authority: Authority = { kind: 'unchallenged' };
+    const node = createNode(lan, clock, 1, [vip6], {
+      start(onChange) {
+        changed = onChange;
+      },
+      leadership: () => ({ role: 'leader', leader: 'node1', because: 'api-loss-hold', authority }),
+      claimed() {
+        authority = { kind: 'none' };
+        changed();
+      },
+      unclaimed() {},
+      able() {},
+      address() {},
+      async stop() {},
+    });
+    const other = lan.join(2).sockets.open(
+      { link: 2, protocol: 'ndp', groups: [] },
+      () => {},
+      () => {},
+    );
+    node.driver.start();
+    await pass(clock, 1000);
+    assert.deepEqual(node.has(), [vip6]);
+    other.send(frame);
+    await pass(clock, 50);
+    assert.deepEqual(node.has(), []);
+  }
 });
 
 test('one address that is lost is put back with the others, and one that is refused takes all away', async () => {
