@@ -197,8 +197,7 @@ test('nftables has the host forward while it serves; a killed daemon’s change 
     const config = await configureVips([{ ...web, loadBalancer: balancer }]);
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const daemon = await start(config);
-      await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
-      assert.equal(await forwards(), '1');
+      await until(async () => (await status()).vips[0]?.held && (await forwards()) === '1', { what: 'forwarding' });
       daemon.signal(signal);
       await daemon.ended;
       assert.equal(await forwards(), signal === 'SIGTERM' ? '0' : '1');
