@@ -12,6 +12,7 @@ const commands = {
   curl: 'curl',
   tcpdump: 'tcpdump',
   nft: 'nftables',
+  strace: 'strace',
   unshare: 'util-linux',
   promtool: 'prometheus',
   ipvsadm: 'ipvsadm',

@@ -6,6 +6,7 @@ import { type ClusterNode, vipPort } from '../../src/lab/cluster.js';
 import { endpoint, type Family } from '../../src/net/ip.js';
 import { type HostState, readHostState } from './host-state.js';
 import { until } from './poll.js';
+import { type Sent, traceSends } from './traced-sends.js';
 import { type PreparedCluster, prepareCluster, startVipds } from './with-cluster.js';
 
 export interface TakeoverOptions {
@@ -26,6 +27,15 @@ const programmed: Readonly<Record<string, (state: HostState, service: string) =>
     settings.includes('net.ipv4.vs.conntrack = 1') &&
     forwards(settings),
 };
+
+/** What a leader tells the kernel beside the address. */
+const toldKernel: Readonly<Record<string, readonly Sent[]>> = {
+  proxy: ['nftables'],
+  nftables: ['nftables'],
+  ipvs: ['ipvs', 'nftables'],
+};
+/** Five announcements in two forms. */
+const burst = 10;
 
 function forwards(settings: readonly string[]): boolean {
   return settings.some((line) => line.endsWith('forward = 1') || line.endsWith('all.forwarding = 1'));
@@ -77,6 +87,28 @@ export function describeTakeover(options: TakeoverOptions): void {
         await until(() => leads(next), { within: patience, what: `${next.name} leads with all that it needs` });
       }));
 
+    test('a new leader tells the kernel everything before its first announcement, nothing after it', () =>
+      inCluster('order', async ({ cluster, leader }) => {
+        const [next, third] = cluster.nodes.filter((node) => node !== leader) as [ClusterNode, ClusterNode];
+        third.vipd?.signal('SIGTERM');
+        await third.vipd?.ended;
+        const trace = await traceSends(next.host, next.vipd?.pid ?? Number.NaN, patience);
+        leader.vipd?.signal('SIGTERM');
+        // From the address on: the probes before it ask whether another host has it.
+        const since = () => trace.sent.slice(trace.sent.indexOf('address'));
+        await until(() => trace.sent.includes('address') && count(since(), 'announcement') >= burst, {
+          within: patience,
+          what: `the announcements of ${next.name}`,
+        });
+        const first = since().indexOf('announcement');
+        const changes = (sent: readonly Sent[]) => [
+          ...new Set(sent.filter((kind) => kind === 'ipvs' || kind === 'nftables')),
+        ];
+        assert.deepEqual(changes(since().slice(0, first)).sort(), toldKernel[mode], since().join(' '));
+        assert.deepEqual(changes(since().slice(first)), [], since().join(' '));
+        trace.stop();
+      }));
+
     test('followed while it was stopped: awake again, it takes everything back', () =>
       inCluster('wake', async ({ cluster, leader, leads, isUntouched }) => {
         leader.vipd?.signal('SIGSTOP');
@@ -117,4 +149,8 @@ export function describeTakeover(options: TakeoverOptions): void {
           );
       }));
   });
+}
+
+function count(sent: readonly Sent[], kind: Sent): number {
+  return sent.filter((one) => one === kind).length;
 }

@@ -1,0 +1,12 @@
+import { run } from '../netns/network-namespace.js';
+import { describeTakeover } from '../netns/takeover.js';
+import { inDebianKernel } from './debian-kernel.js';
+import { slowLease } from './slow-lease.js';
+
+const mode = 'ipvs';
+
+inDebianKernel(import.meta.filename, () => {
+  // The kernel settings of IPVS are there once its module is: they are to be seen before vipd comes, too.
+  run('modprobe', '-a', 'ip_vs', 'ip_vs_rr');
+  describeTakeover({ mode, family: 4, patience: 60_000, settings: slowLease });
+});
