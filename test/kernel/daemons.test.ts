@@ -8,6 +8,7 @@ import type { BackendStatus } from '../../src/vip/status.js';
 import { holdConnections } from '../netns/held-connections.js';
 import { describeMatrix, type MatrixStage } from '../netns/matrix.js';
 import { until } from '../netns/poll.js';
+import { program } from '../netns/program.js';
 import { readStatus } from '../netns/vipd-view.js';
 import { inDebianKernel } from './debian-kernel.js';
 import { slowLease } from './slow-lease.js';
@@ -34,13 +35,22 @@ inDebianKernel(import.meta.filename, () => {
         }
       });
 
-      test('a backend that is down is gone from the service, and comes back', async () => {
+      test('a drained backend has weight 0, one that is down is gone from the service; each comes back', async () => {
         const { cluster, leader } = stage();
-        const dead = cluster.nodes.find((node) => node !== leader) as ClusterNode;
+        const [drained, dead] = cluster.nodes.filter((node) => node !== leader) as [ClusterNode, ClusterNode];
+        const backend = (word: 'drain' | 'resume') => {
+          const args = ['backend', word, drained.name, '--admin-socket', leader.adminSocket];
+          return leader.host.run(program.node, [program.script, ...args]);
+        };
+        await backend('drain');
         dead.api?.signal('SIGKILL');
-        await agreement(stage(), `${dead.name} down`, ({ backends }) =>
-          backends.every(({ name, state }) => state === (name === dead.name ? 'down' : 'up')),
+        await agreement(stage(), `${drained.name} draining, ${dead.name} down`, ({ backends }) =>
+          isDeepStrictEqual(
+            [drained, dead].map(({ name }) => backends.find((one) => one.name === name)?.state),
+            ['draining', 'down'],
+          ),
         );
+        await backend('resume');
         await dead.startApi();
         await agreement(stage(), 'three backends again', ({ backends }) =>
           backends.every(({ state }) => state === 'up'),

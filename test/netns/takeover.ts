@@ -92,14 +92,14 @@ export function describeTakeover(options: TakeoverOptions): void {
         const [next, third] = cluster.nodes.filter((node) => node !== leader) as [ClusterNode, ClusterNode];
         third.vipd?.signal('SIGTERM');
         await third.vipd?.ended;
-        const trace = await traceSends(next.host, next.vipd?.pid ?? Number.NaN, patience);
+        const trace = await traceSends(cluster.network.switch, next.vipd?.pid ?? Number.NaN, patience);
         leader.vipd?.signal('SIGTERM');
         // From the address on: the probes before it ask whether another host has it.
         const since = () => trace.sent.slice(trace.sent.indexOf('address'));
         await until(() => trace.sent.includes('address') && count(since(), 'announcement') >= burst, {
           within: patience,
           what: `the announcements of ${next.name}`,
-        });
+        }).catch((error) => assert.fail(`${error}: ${trace.sent.join(' ')}`));
         const first = since().indexOf('announcement');
         const changes = (sent: readonly Sent[]) => [
           ...new Set(sent.filter((kind) => kind === 'ipvs' || kind === 'nftables')),

@@ -18,11 +18,14 @@ const batchBegin = '0x10';
 /** Ethernet frames as strace prints them: ARP to everybody, and what IPv6 says to all nodes (33:33:00:00:00:01). */
 const announcements = [/sendto\(\d+, "(?:\\377){6}.*?\\10\\6/, /sendto\(\d+, "33\\0\\0\\0\\1.*?\\206\\335/];
 
-/** Follows all threads of a process by strace, from the promise's end on. */
-export async function traceSends(host: Namespace, pid: number, within: number): Promise<SendTrace> {
-  const ipvsFamily = await genericFamily(host, 'IPVS');
+/**
+ * Follows all threads of a process by strace, from the promise's end on.
+ * @param elsewhere a namespace that is not the process's: there strace does not know its sockets, and prints numbers for names
+ */
+export async function traceSends(elsewhere: Namespace, pid: number, within: number): Promise<SendTrace> {
+  const ipvsFamily = await genericFamily(elsewhere, 'IPVS');
   const calls = ['-e', 'trace=sendto,sendmsg', '-e', 'signal=none', '-s', '32'];
-  const child = host.spawn('strace', ['-f', ...calls, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = elsewhere.spawn('strace', ['-f', ...calls, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
   const sent: Sent[] = [];
   let attached = false;
   createInterface({ input: child.stderr as Readable }).on('line', (line) => {
@@ -44,7 +47,7 @@ function kindOf(line: string, ipvsFamily: string | undefined): Sent | undefined 
 }
 
 /** The number of a generic netlink family, as strace prints it; undefined where the kernel has none of the name. */
-async function genericFamily(host: Namespace, name: string): Promise<string | undefined> {
-  const list = await host.run('genl', ['ctrl', 'list']);
+async function genericFamily(namespace: Namespace, name: string): Promise<string | undefined> {
+  const list = await namespace.run('genl', ['ctrl', 'list']);
   return new RegExp(`^Name: ${name}\\s+ID: (0x\\w+)`, 'm').exec(list)?.[1];
 }
