@@ -34,8 +34,8 @@ const toldKernel: Readonly<Record<string, readonly Sent[]>> = {
   nftables: ['nftables'],
   ipvs: ['ipvs', 'nftables'],
 };
-/** Five announcements in two forms. */
-const burst = 10;
+/** Announcements at once; IPv4 has each in two forms. */
+const burst = 5;
 
 function forwards(settings: readonly string[]): boolean {
   return settings.some((line) => line.endsWith('forward = 1') || line.endsWith('all.forwarding = 1'));
