@@ -30,7 +30,10 @@ const counts = { pass: 0, fail: 0, skip: 0 };
 const started = Date.now();
 // A kernel under emulation takes all processors: nothing that measures time runs beside it, another one least of all.
 const inKernel = (file) => file.startsWith(join(root, 'dist/test/kernel/'));
-await runFiles(files.filter((file) => !inKernel(file)), Math.max(2, availableParallelism()));
+await runFiles(
+  files.filter((file) => !inKernel(file)),
+  Math.max(2, availableParallelism()),
+);
 await runFiles(files.filter(inKernel), 1);
 console.log(
   `test: ${counts.pass} passed, ${counts.fail} failed, skipped: ${counts.skip}, ${((Date.now() - started) / 1000).toFixed(1)} s`,

@@ -1,7 +1,7 @@
 import { run } from '../netns/network-namespace.js';
 import { describeTakeover } from '../netns/takeover.js';
 import { inDebianKernel } from './debian-kernel.js';
-import { slowLease } from './slow-lease.js';
+import { slowLease } from './leases.js';
 
 const mode = 'ipvs';
 

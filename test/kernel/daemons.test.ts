@@ -11,15 +11,16 @@ import { until } from '../netns/poll.js';
 import { program } from '../netns/program.js';
 import { readStatus } from '../netns/vipd-view.js';
 import { inDebianKernel } from './debian-kernel.js';
-import { slowLease } from './slow-lease.js';
+import { steadyLease } from './leases.js';
 
 const mode = 'ipvs';
 const families: readonly Family[] = [4];
-const patience = 60_000;
+const patience = 90_000;
+const healthCheck = { interval: '5s', fastInterval: '2s', timeout: '5s' };
 
 inDebianKernel(import.meta.filename, () => {
   for (const family of families) {
-    const options = { mode, family, every: 50, timeout: 10_000, patience, settings: slowLease };
+    const options = { mode, family, every: 50, timeout: 10_000, patience, healthCheck, settings: steadyLease };
     describeMatrix(options, (stage) => {
       test('`ipvsadm -Ln` shows the same as `vipd status --json`: service, destinations, weights, open connections', async () => {
         const { cluster, leader } = stage();

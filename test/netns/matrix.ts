@@ -21,6 +21,8 @@ export interface MatrixOptions {
   readonly every: number;
   readonly timeout: number;
   readonly patience: number;
+  /** Default: the product's. */
+  readonly healthCheck?: Readonly<Record<string, unknown>>;
   /** More of the VIP's settings. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -37,13 +39,13 @@ export interface MatrixStage {
  * @param more defines more tests on the same stage
  */
 export function describeMatrix(options: MatrixOptions, more?: (stage: () => MatrixStage) => void): void {
-  const { mode, family, patience } = options;
+  const { mode, family, patience, healthCheck = {} } = options;
   describe(`${mode}, IPv${family}`, { concurrency: 1 }, () => {
     let stage: MatrixStage;
     const figures: string[] = [];
 
     before(async () => {
-      const settings = { loadBalancer: { mode, ports: [vipPort] }, ...options.settings };
+      const settings = { loadBalancer: { mode, ports: [vipPort], healthCheck }, ...options.settings };
       const cluster = await prepareCluster(`${mode}${family}`, { families: [family], settings });
       try {
         const leader = await startVipds(cluster, patience);
