@@ -6,14 +6,12 @@ import { inDebianKernel } from './debian-kernel.js';
 const pace = { reloads: 1000, reloadEvery: 15, connectEvery: 5, timeout: 10_000, patience: 60_000 };
 
 inDebianKernel(import.meta.filename, () => {
-  for (const whenBackendDown of ['keep', 'close'] as const) {
-    test(`1,000 reloads that change the backends of IPVS fail no connect (\`${whenBackendDown}\`)`, async (t) => {
-      const options = { ...pace, mode: 'ipvs', whenBackendDown };
-      const { connects, failed, longest, held } = await sufferReloads(`reload-${whenBackendDown}`, options);
-      t.diagnostic(`ipvs: ${connects} connects, failed ${JSON.stringify(failed)}, the longest ${longest} ms`);
-      assert.deepEqual(failed, {});
-      assert.ok(connects >= pace.reloads * 2, `${connects} connects`);
-      assert.deepEqual(held, []);
-    });
-  }
+  test('1,000 reloads that change the backends of IPVS fail no connect, and end no open connection', async () => {
+    const options = { ...pace, mode: 'ipvs', whenBackendDown: 'close' } as const;
+    const { connects, failed, longest, held } = await sufferReloads('reload-ipvs', options);
+    console.log(`  ipvs: ${connects} connects, failed ${JSON.stringify(failed)}, the longest ${longest} ms`);
+    assert.deepEqual(failed, {});
+    assert.ok(connects >= pace.reloads * 2, `${connects} connects`);
+    assert.deepEqual(held, []);
+  });
 });

@@ -3,7 +3,7 @@ import type { Family } from '../../src/net/ip.js';
 import { describeFailures } from './failures.js';
 
 const modes = ['proxy', 'nftables'];
-const families: readonly Family[] = [4];
+const families: readonly Family[] = [4, 6];
 const times = { interval: 600, fastInterval: 100, timeout: 500, fall: 3, rise: 2 };
 const pace = { connectEvery: 4, timeout: 3000, patience: 15_000 };
 
