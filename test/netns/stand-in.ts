@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Certificate } from '../../src/lab/certificates.js';
 import type { Namespace } from '../../src/lab/network.js';
@@ -33,7 +33,11 @@ export async function startStandIn(
   status: number,
 ): Promise<StandIn> {
   const file = (name: string) => join(folder, `stand-in.${name}`);
-  const say = (next: number) => writeFile(file('said'), String(next));
+  // The server reads what was said before or what is said now, never the emptiness in between.
+  const say = async (next: number) => {
+    await writeFile(file('saying'), String(next));
+    await rename(file('saying'), file('said'));
+  };
   await Promise.all([
     say(status),
     writeFile(file('noted'), ''),
