@@ -163,11 +163,20 @@ static bool set_bigint(napi_env env, napi_value object, const char *name, uint64
          napi_set_named_property(env, object, name, value) == napi_ok;
 }
 
+static bool set_address(napi_env env, napi_value object, const struct relay_address *address) {
+  char ip[IP_MAX_BYTES];
+  napi_value value;
+  uint16_t port = relay_address_format(address, ip, sizeof ip);
+  return napi_create_string_utf8(env, ip, NAPI_AUTO_LENGTH, &value) == napi_ok &&
+         napi_set_named_property(env, object, "ip", value) == napi_ok && set_number(env, object, "port", port);
+}
+
 static napi_value backend_stats(napi_env env, struct relay_backend *backend) {
   napi_value object, name;
   TRY(env, napi_create_object(env, &object));
   TRY(env, napi_create_string_utf8(env, backend->name, NAPI_AUTO_LENGTH, &name));
   TRY(env, napi_set_named_property(env, object, "name", name));
+  if (!set_address(env, object, &backend->address)) return NULL;
   if (set_number(env, object, "open", (double)atomic_load_explicit(&backend->open, memory_order_relaxed)) &&
       set_number(env, object, "total", (double)atomic_load_explicit(&backend->total, memory_order_relaxed)) &&
       set_number(env, object, "failed", (double)atomic_load_explicit(&backend->failed, memory_order_relaxed)) &&

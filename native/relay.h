@@ -21,7 +21,7 @@ napi_value vipd_relay_set_backends(napi_env env, napi_callback_info info);
 /* relayReset(listener, { name, ip, port } | undefined). */
 napi_value vipd_relay_reset(napi_env env, napi_callback_info info);
 
-/* relayStats(listener): { refused, resets, backends: [{ name, open, total, failed, reset, bytesFromClient, bytesToClient }] }. */
+/* relayStats(listener): { refused, resets, backends: [{ name, ip, port, open, total, failed, reset, bytesFromClient, bytesToClient }] }. */
 napi_value vipd_relay_stats(napi_env env, napi_callback_info info);
 
 /* relayUnlisten(listener): refuses new clients from this moment. */

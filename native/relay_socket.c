@@ -23,6 +23,14 @@ bool relay_address_parse(const char *ip, uint16_t port, struct relay_address *ad
   return true;
 }
 
+uint16_t relay_address_format(const struct relay_address *address, char *ip, size_t size) {
+  const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->storage;
+  const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
+  bool is_v4 = address->storage.ss_family == AF_INET;
+  inet_ntop(address->storage.ss_family, is_v4 ? (const void *)&v4->sin_addr : &v6->sin6_addr, ip, (socklen_t)size);
+  return ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
+}
+
 static const struct linger drop = {.l_onoff = 1, .l_linger = 0}; /* close() sends RST: __tcp_close() */
 static const struct linger deliver = {.l_onoff = 0};             /* close() sends what waits, then FIN */
 

@@ -9,6 +9,9 @@
 /* Reads an address of either family; false if the text is none. */
 bool relay_address_parse(const char *ip, uint16_t port, struct relay_address *address);
 
+/* Writes the address, without the port, and returns the port. */
+uint16_t relay_address_format(const struct relay_address *address, char *ip, size_t size);
+
 /* A listening, non-blocking socket, or -1 with errno; `*operation` is the call that failed. */
 int relay_socket_listen(const struct relay_address *address, bool freebind, const char **operation);
 

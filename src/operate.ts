@@ -31,11 +31,12 @@ export async function applyChanges(vips: readonly Vip[], changes: readonly VipCh
     const vip = vips.find((v) => v.settings.name === name);
     if (vip === undefined) continue;
     const before = vip.settings;
+    done.push({ vip, before });
     try {
       await vip.change(settings);
-      done.push({ vip, before });
     } catch (error) {
-      for (const { vip, before } of done.reverse()) await vip.change(before);
+      // What had been possible before is so again; should that fail, the VIP's status says so.
+      for (const { vip, before } of done.reverse()) await vip.change(before).catch(() => {});
       throw new Error(`${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
     }
   }

@@ -50,7 +50,7 @@ export interface Vip {
   look(): Promise<void>;
   reading(): VipReading;
   readonly settings: VipSettings;
-  /** Balances and announces by other settings from now on. Throws an Error, with nothing changed, when it cannot. */
+  /** Balances and announces by other settings from now on. Throws an Error when it cannot; then it is to be changed back. */
   change(settings: VipSettings): Promise<void>;
   /** As `Balancer.drain`. */
   drain(backend: string, drained: boolean): boolean;
@@ -196,7 +196,7 @@ function createElection(
 interface LoadBalancer {
   readonly path: Balancer;
   start(): void;
-  /** Throws an Error, with nothing changed, when it cannot. */
+  /** Throws an Error when it cannot; then changing back is what is left to do. */
   change(settings: VipSettings): Promise<void>;
   stop(): void;
 }
@@ -229,8 +229,25 @@ function createLoadBalancer(first: VipSettings, ground: Ground, shared: Shared, 
     } else {
       const families = poolFamilies(settings, mode);
       const sources = families.flatMap((family) => sourcesOf(nodes, backends.port, family));
-      path.setSources(sources, localBackends(settings, ground, shared.node, backends.port));
+      path.setSources(
+        sources,
+        families.flatMap((family) => localBackend(family, sources, backends.port)),
+      );
     }
+  }
+
+  /**
+   * This node's own API server. The proxy reaches it whatever address the node has; what the kernel sends on must be an address that
+   * clients' packets can be sent to: that of the Node, or one of the interface.
+   */
+  function localBackend(family: Family, sources: readonly Source[], port: number): readonly Backend[] {
+    const name = shared.node;
+    if (mode === 'proxy') return [{ name, ip: loopbackOf(family), port }];
+    const known = sources.find((s) => s.name === name && familyOf(s.ip) === family);
+    const { link, addresses } = ground;
+    const own = addresses.find((a) => a.link === link.index && familyOf(a.ip) === family && !a.deprecated);
+    const ip = known?.ip ?? own?.ip;
+    return ip === undefined ? [] : [{ name, ip, port }];
   }
 
   return {
@@ -248,10 +265,13 @@ function createLoadBalancer(first: VipSettings, ground: Ground, shared: Shared, 
     },
     async change(next) {
       await planes.check(mode, next);
+      const troubled = plane.trouble();
       path.change(next.loadBalancer);
       checks.change(createChecking(next.loadBalancer.healthCheck, shared));
       settings = next;
       setSources();
+      const trouble = await path.settled();
+      if (trouble !== undefined && troubled === undefined) throw new Error(trouble);
     },
     stop() {
       watch?.[Symbol.dispose]();
@@ -278,23 +298,6 @@ function createProber(check: HealthCheckSettings, { clock, clusterCa }: Shared):
 function poolFamilies(settings: VipSettings, mode: Choice['mode']): readonly Family[] {
   const families = [...new Set(settings.addresses.map(({ ip }) => familyOf(ip)))];
   return mode === 'proxy' ? families.slice(0, 1) : families;
-}
-
-/**
- * This node's own API server. The proxy reaches it whatever address the node has; what the kernel sends on must be an address of the
- * interface.
- */
-function localBackends(
-  settings: VipSettings,
-  { link, addresses, choice }: Ground,
-  node: string,
-  port: number,
-): readonly Backend[] {
-  return poolFamilies(settings, choice.mode).flatMap((family) => {
-    const own = addresses.find((a) => a.link === link.index && familyOf(a.ip) === family && !a.deprecated);
-    const ip = choice.mode === 'proxy' ? loopbackOf(family) : own?.ip;
-    return ip === undefined ? [] : [{ name: node, ip, port }];
-  });
 }
 
 /** The nodes with an InternalIP of the family; a node's first one counts. */

@@ -1,15 +1,18 @@
 import { endpoint, type Family, familyOf } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
-import { millis, plus } from '../time/instant.js';
+import { type Instant, millis, plus } from '../time/instant.js';
 import type { DataPath } from '../vip/data-path.js';
 import type { DataPlane, PlaneBackendStats, PlaneConfig, PlaneStats } from '../vip/data-plane.js';
 import type { BackendStatus, LoadBalancerStatus } from '../vip/status.js';
 import type { HealthChecks } from './health-driver.js';
 import { type Backend, isSame, shareOut } from './pool.js';
 
-/** How often the connections of backends that are gone are counted. */
+/** How often the connections of backends that are gone are counted; somebody who asks gets counts that are no older than this. */
 const lookInterval = millis(1000);
+const oldest = millis(500);
+/** The address goes when this time is over, whether the clients have heard of it or not. */
+const resetPatience = millis(1000);
 
 /** A backend before its checks. */
 export interface Source extends Backend {
@@ -27,12 +30,17 @@ export interface Balancer extends DataPath, Disposable {
   setSources(sources: readonly Source[], local: readonly Backend[]): void;
   /** The checks of a backend turned. */
   backendTurned(): void;
-  /** Whether a backend gets new connections, as an operator wants it; false when there is none of this name. */
+  /**
+   * Whether a backend gets new connections, as an operator wants it, also when it leaves the list and comes back; false when there is
+   * none of this name.
+   */
   drain(backend: string, drained: boolean): boolean;
   /** Balances in another way from now on; open connections live on. Throws KernelError, with nothing changed, when it cannot. */
   change(config: BalancerConfig): void;
-  /** Reads anew what `status` and `stats` say of connections. */
+  /** Reads anew what `status` and `stats` say of connections, unless that is recent. */
   look(): Promise<void>;
+  /** Waits until what was asked for is done; what has failed, if something has. */
+  settled(): Promise<string | undefined>;
   status(): LoadBalancerStatus;
   stats(): PlaneStats;
 }
@@ -59,15 +67,16 @@ export function createBalancer(parts: {
   /** Those that are gone, as long as they have open connections: they are checked like the others, and get no new ones. */
   let leaving: readonly Source[] = [];
   let nextLook: Disposable | undefined;
+  let lookedAt: Instant | undefined;
   let isOpen = false;
   let wasLastResort = false;
 
   function apply(): void {
     const known = sources.map((s) => ({ ...s, up: isUp(s), drained: drained.has(s.name) }));
-    const nobodyYet = !known.some(({ up }) => up) && sources.some((s) => checks.of(s)?.health.lastResult === undefined);
     const ready = known.some((k) => k.ready);
     // While nothing is known of those that came, those that went serve on.
-    const left = leaving.map((s) => ({ ...s, ready, up: isUp(s), drained: !nobodyYet }));
+    const serveOn = nobodyYet();
+    const left = leaving.map((s) => ({ ...s, ready, up: isUp(s), drained: !serveOn || drained.has(s.name) }));
     const candidates = [...known, ...left];
     const parts = pools.map((family) =>
       shareOut(candidates.filter(isOf(family)), local.filter(isOf(family)), config.whenBackendDown),
@@ -89,14 +98,21 @@ export function createBalancer(parts: {
     checks.set([...sources, ...leaving]);
     apply();
     nextLook?.[Symbol.dispose]();
-    if (leaving.length > 0) nextLook = clock.at(plus(clock.now(), lookInterval), () => void look());
+    if (leaving.length > 0) nextLook = clock.at(plus(clock.now(), lookInterval), () => void release());
   }
 
-  async function look(): Promise<void> {
-    await plane.look();
-    if (leaving.length === 0) return;
-    const open = plane.stats().backends.filter((b) => b.open > 0);
-    setLeaving(leaving.filter((s) => hasKept(s) && open.some(({ name }) => name === s.name)));
+  /** Who left and has no open connection any more is forgotten, but not while he serves for those who came. */
+  async function release(): Promise<void> {
+    const left = leaving;
+    const isCounted = await plane.look();
+    const isBusy = (s: Source) => plane.stats().backends.some((b) => b.open > 0 && isSame(b, s));
+    const stay = (s: Source) => hasKept(s) && (!isCounted || nobodyYet() || isBusy(s));
+    setLeaving(leaving.filter((s) => !left.includes(s) || stay(s)));
+  }
+
+  /** Whether nothing is known of those that came. */
+  function nobodyYet(): boolean {
+    return !sources.some(isUp) && sources.some((s) => checks.of(s)?.health.lastResult === undefined);
   }
 
   /** Whether its open connections were not reset. */
@@ -115,7 +131,7 @@ export function createBalancer(parts: {
       address: endpoint(source.ip, source.port),
       state: !serves ? 'down' : drained.has(name) ? 'draining' : 'up',
       drained: drained.has(name),
-      connections: counters.find((c) => c.name === name)?.open ?? 0,
+      connections: counters.filter((c) => isSame(c, source)).reduce((all, { open }) => all + open, 0),
       lastCheck:
         result === undefined || at === undefined ? undefined : { at, result: result.ok ? 'ok' : result.because },
     };
@@ -124,12 +140,20 @@ export function createBalancer(parts: {
   return {
     async open() {
       isOpen = true;
+      wasLastResort = false;
       apply();
       await plane.open();
     },
     reset() {
       isOpen = false;
-      return plane.reset();
+      let timer: Disposable | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = clock.at(plus(clock.now(), resetPatience), () => {
+          log.warn('connections are still being reset when the address goes');
+          resolve();
+        });
+      });
+      return Promise.race([plane.reset(), late]).finally(() => timer?.[Symbol.dispose]());
     },
     async close() {
       isOpen = false;
@@ -137,11 +161,10 @@ export function createBalancer(parts: {
       setLeaving([]);
     },
     setSources(next, fallback) {
-      const gone = sources.filter((s) => !next.some((n) => n.name === s.name && isSame(n, s)));
+      const gone = sources.filter((s) => !next.some((n) => isSame(n, s)));
       const left = [...leaving, ...gone.filter(hasKept)].filter((s) => !next.some((n) => isSame(n, s)));
       sources = next;
       local = fallback;
-      for (const { name } of gone) if (!next.some((n) => n.name === name)) drained.delete(name);
       setLeaving(left);
     },
     backendTurned: apply,
@@ -159,7 +182,15 @@ export function createBalancer(parts: {
       config = next;
       apply();
     },
-    look,
+    async look() {
+      if (lookedAt !== undefined && clock.now() < plus(lookedAt, oldest)) return;
+      lookedAt = clock.now();
+      await plane.look();
+    },
+    async settled() {
+      await plane.settled();
+      return plane.trouble();
+    },
     status() {
       const counters = plane.stats().backends;
       return {

@@ -38,7 +38,7 @@ export interface HealthChecks extends Disposable {
 }
 
 interface Target {
-  readonly backend: Backend;
+  backend: Backend;
   /** Aborts the checks under way. */
   readonly end: AbortController;
   health: HealthState;
@@ -73,12 +73,13 @@ export function createHealthChecks(
   }
 
   async function check(target: Target): Promise<void> {
-    const { backend, end } = target;
+    const { end } = target;
     const startedAt = clock.now();
     target.health = started(target.health, startedAt);
     schedule(target);
-    const result = await probe(backend, config.timeout, end.signal);
+    const result = await probe(target.backend, config.timeout, end.signal);
     if (end.signal.aborted) return;
+    const { backend } = target;
     const before = target.health;
     target.health = answered(before, config, result);
     target.at = clock.wall();
@@ -119,7 +120,11 @@ export function createHealthChecks(
         if (!backends.some((backend) => keyOf(backend) === keyOf(target.backend))) drop(target);
       }
       for (const backend of backends) {
-        if (targets.has(keyOf(backend))) continue;
+        const known = targets.get(keyOf(backend));
+        if (known !== undefined) {
+          known.backend = backend;
+          continue;
+        }
         const drawn = random(seed);
         seed = drawn.seed;
         const own = Math.floor(drawn.value * 2 ** 31) as Seed;
@@ -149,9 +154,9 @@ export function createHealthChecks(
   };
 }
 
-/** A node may have an address of each family: each is a backend. */
-function keyOf({ name, ip, port }: Backend): string {
-  return `${name} ${endpoint(ip, port)}`;
+/** What is checked is an address; its name may change. */
+function keyOf({ ip, port }: Backend): string {
+  return endpoint(ip, port);
 }
 
 function word({ up, lastResult }: HealthState): 'unchecked' | 'up' | 'down' {

@@ -35,8 +35,10 @@ export function shareOut(
   const usable = candidates.filter((c) => c.up && !c.drained && (c.ready || !anyReady));
   const isLastResort = usable.length === 0 && local.length > 0;
   const takers: readonly Backend[] = isLastResort ? local : usable;
-  const keepers = candidates.filter((c) => !takers.some((t) => isSame(t, c)) && (c.up || whenDown === 'keep'));
-  return { shares: [...takers.map((b) => share(b, false)), ...keepers.map((b) => share(b, true))], isLastResort };
+  const keepers = candidates.filter((c) => c.up || whenDown === 'keep');
+  const shares = [...takers.map((b) => share(b, false)), ...keepers.map((b) => share(b, true))];
+  // One address has one share, whatever names it has; first come those that take connections.
+  return { shares: shares.filter((s, index) => shares.findIndex((other) => isSame(other, s)) === index), isLastResort };
 }
 
 export function isSame(a: Backend, b: Backend): boolean {

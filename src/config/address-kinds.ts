@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Cidr, isSubnetRouterAnycast, parseCidr } from '../net/cidr.js';
-import { type Family, familyOf, ipBytes, parseIp } from '../net/ip.js';
+import { endpoint, type Family, familyOf, ipBytes, parseIp } from '../net/ip.js';
 import { isLinkLocalIpv6, isMulticastIpv6, mappedIpv4, unspecifiedIpv6 } from '../net/ipv6.js';
 import { dnsSubdomain, type Kind, list, scalar, shown, Wrong } from './kinds.js';
 import type { ListenAddress, ServerSettings } from './settings.js';
@@ -56,10 +56,15 @@ export const servers: Kind<readonly ServerSettings[]> = list(
   },
   'list of `{ name, address: "ip:port" }`; as text `name=ip:port,…`; IPv6 in brackets, `[ip]:port`',
   'write a list of { name, address }',
-  (server, earlier) =>
-    earlier.some((other) => other.name === server.name)
-      ? `the name ${shown(server.name)} is given to two servers; give each its own`
-      : undefined,
+  (server, earlier) => {
+    if (earlier.some((other) => other.name === server.name)) {
+      return `the name ${shown(server.name)} is given to two servers; give each its own`;
+    }
+    const same = earlier.find((other) => other.ip === server.ip && other.port === server.port);
+    return same === undefined
+      ? undefined
+      : `${endpoint(server.ip, server.port)} is the address of ${same.name} already; list each once`;
+  },
 );
 
 function isFamily(text: string, family: Family): boolean {

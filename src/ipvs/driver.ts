@@ -17,6 +17,8 @@ export interface IpvsDriver extends DataPath {
   set(services: readonly WantedService[]): Promise<void>;
   /** The services as they are in the kernel's table. */
   read(): Promise<readonly PresentService[]>;
+  /** Settles when what was asked for is done, or has failed. */
+  settled(): Promise<void>;
   /** What failed the last time and has not been mended. */
   trouble(): string | undefined;
 }
@@ -164,6 +166,7 @@ export function createIpvsDriver(parts: {
       });
     },
     read: present,
+    settled: () => last,
     trouble: () => [...troubles].map(([what, because]) => `${what}: ${because}`)[0],
   };
 }

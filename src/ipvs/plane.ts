@@ -61,11 +61,14 @@ export function createIpvsPlane(parts: {
       return driver.close();
     },
     trouble: () => driver.trouble(),
+    settled: () => driver.settled(),
     async look() {
       try {
         counted = { refused: undefined, backends: count(await driver.read(), backends) };
+        return true;
       } catch (error) {
         log.debug('connections not counted', { because: error });
+        return false;
       }
     },
     stats: () => counted,
@@ -80,7 +83,7 @@ function count(services: readonly PresentService[], backends: readonly PlaneBack
     const sum = (of: 'connections' | 'bytesFromClient' | 'bytesToClient') =>
       own.reduce((all, { counters }) => all + counters[of], 0n);
     return {
-      name,
+      ...{ name, ip, port },
       open: own.reduce((all, { active }) => all + active, 0),
       total: Number(sum('connections')),
       failed: undefined,

@@ -124,8 +124,7 @@ export interface RelayBackend {
   readonly port: number;
 }
 
-export interface RelayBackendStats {
-  readonly name: string;
+export interface RelayBackendStats extends RelayBackend {
   readonly open: number;
   readonly total: number;
   /** Connection attempts that the backend refused or did not answer in time. */

@@ -4,12 +4,10 @@ import type { Share } from '../kernel/shares.js';
 import { endpoint, type Family, familyOf, type Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
-import { type Instant, millis, plus } from '../time/instant.js';
+import { millis, plus } from '../time/instant.js';
 import { type DataPlane, farewell, type PlaneBackend, type PlaneConfig, type PlaneStats } from '../vip/data-plane.js';
 
 const retryInterval = millis(1000);
-/** Counting open connections lists all that the kernel tracks: not more often than this. */
-const lookInterval = millis(500);
 const nothing: PlaneStats = { refused: undefined, backends: [] };
 
 /** nftables as the data plane of one VIP: nothing of a connection enters this process. */
@@ -37,7 +35,6 @@ export function createNftPlane(parts: {
   let last: Promise<void> = Promise.resolve();
   let waiting: Promise<void> | undefined;
   let counted: PlaneStats = nothing;
-  let countedAt: Instant | undefined;
 
   function wanted(): readonly BalancedService[] {
     if (stage === 'closed') return [];
@@ -128,15 +125,14 @@ export function createNftPlane(parts: {
     const totals = (await parts.balancing.stats()).filter(({ service }) => ips.includes(service.ip));
     const found = await Promise.all(applied.map((service) => flows.find(service)));
     const open = found.flat().filter(({ phase }) => phase === 'open');
-    const names = new Set([...backends.map(({ name }) => name), ...totals.map(({ name }) => name)]);
     return {
       refused: undefined,
-      backends: [...names].map((name) => {
-        const own = totals.filter((t) => t.name === name);
+      backends: distinct([...backends, ...totals]).map(({ name, ip, port }) => {
+        const own = totals.filter((total) => isSame(total, { ip, port }));
         const sum = (of: 'bytesFromClient' | 'bytesToClient') => own.reduce((all, one) => all + one[of], 0n);
         return {
-          name,
-          open: open.filter((flow) => backends.some((b) => b.name === name && isAt(b, flow))).length,
+          ...{ name, ip, port },
+          open: open.filter((flow) => isAt({ ip, port }, flow)).length,
           total: own.reduce((all, one) => all + one.total, 0),
           failed: undefined,
           reset: undefined,
@@ -170,17 +166,14 @@ export function createNftPlane(parts: {
       await serve();
     },
     trouble: () => trouble,
+    settled: () => last,
     async look() {
-      if (stage !== 'open') {
-        counted = nothing;
-        return;
-      }
-      if (countedAt !== undefined && clock.now() < plus(countedAt, lookInterval)) return;
-      countedAt = clock.now();
       try {
-        counted = await count();
+        counted = stage === 'open' ? await count() : nothing;
+        return true;
       } catch (error) {
         log.debug('connections not counted', { because: error });
+        return false;
       }
     },
     stats: () => counted,
@@ -196,4 +189,9 @@ function isSame(a: Endpoint, b: Endpoint): boolean {
 
 function isAt(backend: Endpoint, flow: Flow): boolean {
   return isSame(backend, flow.backend);
+}
+
+/** Each address once, by its first name. */
+function distinct<T extends Endpoint>(all: readonly T[]): readonly T[] {
+  return all.filter((one, index) => all.findIndex((other) => isSame(other, one)) === index);
 }

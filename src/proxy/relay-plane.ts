@@ -48,7 +48,7 @@ export function createRelayPlane(parts: {
   let retry: Disposable | undefined;
   let entries = listenOn(config.ports);
   /** Of ports that are served no longer, as long as connections are open. */
-  let retired: readonly RelayListener[] = [];
+  let retired: readonly Entry[] = [];
 
   /** All or none. */
   function listenOn(ports: readonly number[]): readonly Entry[] {
@@ -89,13 +89,16 @@ export function createRelayPlane(parts: {
   }
 
   function listeners(): readonly RelayListener[] {
-    return [...entries.map(({ listener }) => listener), ...retired];
+    return [...entries, ...retired].map(({ listener }) => listener);
   }
 
   function redirects(): readonly Redirect[] {
-    return entries
-      .filter((entry) => entry.listener.port !== entry.port)
-      .map((entry) => ({ ip: entry.ip, port: entry.port, toPort: entry.listener.port }));
+    const redirected = ({ port, listener }: Entry) => listener.port !== port;
+    return [
+      ...entries.filter(redirected).map(({ ip, port, listener }) => ({ ip, port, toPort: listener.port })),
+      // Changes nothing, but connections of a retired port are translated as long as the table has a rule of their family.
+      ...retired.filter(redirected).map(({ ip, listener: { port } }) => ({ ip, port, toPort: port })),
+    ];
   }
 
   function apply(): void {
@@ -149,12 +152,13 @@ export function createRelayPlane(parts: {
 
   function stats(): PlaneStats {
     const all = listeners().map((listener) => listener.stats());
-    const byName = new Map<string, RelayBackendStats>();
+    const sums = new Map<string, RelayBackendStats>();
     for (const backend of all.flatMap((s) => s.backends)) {
-      const sum = byName.get(backend.name);
-      byName.set(backend.name, sum === undefined ? backend : add(sum, backend));
+      const key = `${backend.name} ${endpoint(backend.ip, backend.port)}`;
+      const sum = sums.get(key);
+      sums.set(key, sum === undefined ? backend : add(sum, backend));
     }
-    return { refused: all.reduce((total, one) => total + one.refused, 0), backends: [...byName.values()] };
+    return { refused: all.reduce((total, one) => total + one.refused, 0), backends: [...sums.values()] };
   }
 
   return {
@@ -169,6 +173,7 @@ export function createRelayPlane(parts: {
       // Who connected between the reset and the address's end must hear of it while its packets are still translated.
       await resetAll();
       await closeRedirects();
+      plain = false;
     },
     setBackends(next) {
       const gone = goneFrom(backends, next);
@@ -183,11 +188,12 @@ export function createRelayPlane(parts: {
       entries = [...entries.filter((entry) => !removed.includes(entry)), ...added];
       apply();
       for (const { listener } of removed) listener[Symbol.dispose]();
-      retired = [...retired, ...removed.map(({ listener }) => listener)].filter(isUsed);
+      retired = [...retired, ...removed].filter(isUsed);
       if (isOpen && added.length + removed.length > 0) void redirect();
     },
     trouble: () => (plain ? 'the proxy is not reachable: nftables refused the redirect' : undefined),
-    look: async () => {},
+    settled: async () => {},
+    look: async () => true,
     stats,
     [Symbol.dispose]() {
       retry?.[Symbol.dispose]();
@@ -200,13 +206,13 @@ function isInUse(error: unknown): boolean {
   return error instanceof KernelError && error.code === 'EADDRINUSE';
 }
 
-function isUsed(listener: RelayListener): boolean {
+function isUsed({ listener }: Entry): boolean {
   return listener.stats().backends.some(({ open }) => open > 0);
 }
 
 function add(a: RelayBackendStats, b: RelayBackendStats): RelayBackendStats {
   return {
-    name: a.name,
+    ...a,
     open: a.open + b.open,
     total: a.total + b.total,
     failed: a.failed + b.failed,

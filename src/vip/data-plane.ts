@@ -20,6 +20,8 @@ export interface PlaneConfig {
 
 export interface PlaneBackendStats {
   readonly name: string;
+  readonly ip: Ip;
+  readonly port: number;
   readonly open: number;
   readonly total: number;
   /** Attempts that the backend refused or did not answer in time. Undefined where the kernel does not tell. */
@@ -57,14 +59,16 @@ export interface DataPlane extends Disposable {
   close(): Promise<void>;
   /** Why clients of VIP:port do not reach it; undefined when they do. */
   trouble(): string | undefined;
-  /** Reads anew what `stats` says, if it may have changed. */
-  look(): Promise<void>;
+  /** Settles when what was asked for is done, or has failed: `trouble` says so. */
+  settled(): Promise<void>;
+  /** Reads anew what `stats` says; false when that cannot be. */
+  look(): Promise<boolean>;
   stats(): PlaneStats;
 }
 
-/** Those of `before`, by name and address, that are not in `next`. */
+/** Those of `before` whose address is not in `next`: a name is only what an operator calls it. */
 export function goneFrom(before: readonly PlaneBackend[], next: readonly PlaneBackend[]): readonly PlaneBackend[] {
-  return before.filter((b) => !next.some((n) => n.name === b.name && n.ip === b.ip && n.port === b.port));
+  return before.filter((b) => !next.some((n) => n.ip === b.ip && n.port === b.port));
 }
 
 /**

@@ -26,9 +26,10 @@ const b6 = source('b', 'fd00::2');
 function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
   const clock = createFakeClock();
   let given: readonly PlaneBackend[] = [];
+  let isCounting = true;
   let watched: readonly Backend[] = [];
   const verdicts = new Map<Ip, boolean>();
-  const openConnections = new Map<string, number>();
+  const openConnections = new Map<Backend, number>();
   const plane: DataPlane = {
     mode,
     open: async () => {},
@@ -39,11 +40,12 @@ function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
     reset: async () => {},
     close: async () => {},
     trouble: () => undefined,
-    look: async () => {},
+    settled: async () => {},
+    look: async () => isCounting,
     stats: () => ({
       refused: undefined,
-      backends: [...openConnections].map(([name, count]) => ({
-        ...{ name, open: count, total: count, failed: undefined, reset: undefined },
+      backends: [...openConnections].map(([{ name, ip, port }, count]) => ({
+        ...{ name, ip, port, open: count, total: count, failed: undefined, reset: undefined },
         ...{ bytesFromClient: 0n, bytesToClient: 0n },
       })),
     }),
@@ -80,16 +82,24 @@ function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
     clock.advance(1000);
     await setImmediate();
   };
-  return { balancer, turn, words, checked, settled, openConnections };
+  const stopCounting = () => {
+    isCounting = false;
+  };
+  return { balancer, turn, words, checked, settled, openConnections, stopCounting };
 }
 
 test('those that come are waited for while nothing is known of them: those that go serve on', async () => {
-  const { balancer, turn, words } = open('proxy');
+  const { balancer, turn, words, settled } = open('proxy');
   balancer.setSources([a, b], []);
   await balancer.open();
   turn(a, true);
   turn(b, false);
   balancer.setSources([c], []);
+  // However long that takes, and whoever asks meanwhile.
+  for (let i = 0; i < 3; i++) {
+    await balancer.look();
+    await settled();
+  }
   assert.equal(words(), '10.0.0.1');
   turn(c, true);
   assert.equal(words(), '10.0.0.3, 10.0.0.1 drains');
@@ -111,11 +121,11 @@ test('who goes keeps its connections until they end, and is checked as long', as
   await balancer.open();
   turn(a, true);
   turn(b, true);
-  openConnections.set('b', 2);
+  openConnections.set(b, 2);
   balancer.setSources([a], []);
   await settled();
   assert.deepEqual([words(), checked()], ['10.0.0.1, 10.0.0.2 drains', '10.0.0.1, 10.0.0.2']);
-  openConnections.set('b', 0);
+  openConnections.set(b, 0);
   await settled();
   assert.deepEqual([words(), checked()], ['10.0.0.1', '10.0.0.1']);
 });
@@ -127,7 +137,7 @@ test('who goes and then dies loses its connections, but on request', async () =>
     await balancer.open();
     turn(a, true);
     turn(b, true);
-    openConnections.set('b', 2);
+    openConnections.set(b, 2);
     balancer.setSources([a], []);
     turn(b, false);
     assert.equal(words(), whenBackendDown === 'close' ? '10.0.0.1' : '10.0.0.1, 10.0.0.2 drains');
@@ -150,7 +160,7 @@ test('the kernel has a pool for each family; the proxy one for all', () => {
   assert.equal(proxy.words(), '10.0.0.1, fd00::2');
 });
 
-test('draining is a matter of names, of every address of a backend, and ends with the backend', () => {
+test('draining is a matter of names, of every address of a backend, until it is resumed', () => {
   const { balancer, turn, words } = open('nftables');
   balancer.setSources([a, a6, b, b6], []);
   for (const up of [a, a6, b, b6]) turn(up, true);
@@ -162,5 +172,47 @@ test('draining is a matter of names, of every address of a backend, and ends wit
   );
   balancer.setSources([b, b6], []);
   balancer.setSources([a, b, b6], []);
+  assert.equal(words(), '10.0.0.2, 10.0.0.1 drains, fd00::2');
+  balancer.drain('a', false);
   assert.equal(words(), '10.0.0.1, 10.0.0.2, fd00::2');
+});
+
+test('a name is a label: a backend that is renamed stays, one that moves is another', async () => {
+  const { balancer, turn, words, settled, openConnections } = open('proxy');
+  balancer.setSources([a, b], []);
+  await balancer.open();
+  turn(a, true);
+  turn(b, true);
+  openConnections.set(a, 1);
+  balancer.setSources(
+    [
+      { ...a, name: 'renamed' },
+      { ...c, name: 'b' },
+    ],
+    [],
+  );
+  turn(c, true);
+  assert.equal(words(), '10.0.0.1, 10.0.0.3, 10.0.0.2 drains');
+  openConnections.set({ ...c, name: 'b' }, 1);
+  await settled();
+  assert.equal(words(), '10.0.0.1, 10.0.0.3');
+  assert.deepEqual(
+    balancer.status().backends.map(({ name, connections }) => [name, connections]),
+    [
+      ['renamed', 1],
+      ['b', 1],
+    ],
+  );
+});
+
+test('who left is not let go on a count that failed', async () => {
+  const { balancer, turn, words, settled, stopCounting } = open('nftables');
+  balancer.setSources([a, b], []);
+  await balancer.open();
+  turn(a, true);
+  turn(b, true);
+  stopCounting();
+  balancer.setSources([a], []);
+  await settled();
+  assert.equal(words(), '10.0.0.1, 10.0.0.2 drains');
 });

@@ -87,7 +87,7 @@ test('each check is measured, and its time is in the report', async () => {
   await take().answer(ok);
   assert.deepEqual(took, [30]);
   assert.equal(checks.of(backend('a'))?.at?.getTime(), clock.wall().getTime());
-  assert.equal(checks.of(backend('b')), undefined);
+  assert.equal(checks.of(backend('b', '10.0.0.2')), undefined);
 });
 
 test('the log has a line for each turn and each new reason to stay down, not for each check', async () => {

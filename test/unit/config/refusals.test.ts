@@ -175,6 +175,11 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
     '4:93: vips[0].loadBalancer.backends.servers[1] (--backends, VIPD_BACKENDS): the name "a" is given to two servers; give each its own',
   ],
   [
+    'two servers at an address',
+    `vips:\n${good}    loadBalancer: { backends: { from: static, servers: [{ name: a, address: "10.0.0.1:1" }, { name: b, address: "10.0.0.1:1" }] } }`,
+    '4:93: vips[0].loadBalancer.backends.servers[1] (--backends, VIPD_BACKENDS): 10.0.0.1:1 is the address of a already; list each once',
+  ],
+  [
     'a server without address',
     `vips:\n${good}    loadBalancer: { backends: { from: static, servers: [{ name: a }] } }`,
     '4:57: vips[0].loadBalancer.backends.servers[0].address (--backends, VIPD_BACKENDS): it is missing; write it',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import type { Ip } from '../../../src/net/ip.js';
 import { metricTable } from '../../../src/telemetry/metric-table.js';
 import { createMetrics, type Metrics, type VipReading } from '../../../src/telemetry/metrics.js';
 import type { PlaneStats } from '../../../src/vip/data-plane.js';
@@ -10,7 +11,8 @@ const options = { node: 'cp1', version: '1.2.3', vips: [{ name: 'api', lease: 'p
 
 function traffic(...names: string[]): PlaneStats {
   const counts = { open: 2, total: 10, failed: 1, reset: 3, bytesFromClient: 1000n, bytesToClient: 2000n };
-  return { refused: 4, backends: names.map((name) => ({ name, ...counts })) };
+  const backends = names.map((name, index) => ({ name, ip: `10.0.0.${index}` as Ip, port: 6443, ...counts }));
+  return { refused: 4, backends };
 }
 
 function reading(change: Partial<VipReading> = {}): VipReading {
