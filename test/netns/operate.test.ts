@@ -113,7 +113,7 @@ for (const mode of ['proxy', 'nftables'] as const) {
         await until(async () => (await status()).vips[0]?.loadBalancer.ports.join() === '8081,8082', {
           what: 'the new ports',
         });
-        assert.match(await readFile(daemon.log, 'utf8'), /reloaded/);
+        await until(async () => (await readFile(daemon.log, 'utf8')).includes('reloaded'), { what: 'the log’s word' });
         assert.deepEqual(await shares(client, 20, 8081), { s1: 10, s2: 10 });
         assert.deepEqual(await shares(host, 20, 8082), { s1: 10, s2: 10 });
         const refused = await shares(client, 1, 8080);
