@@ -135,7 +135,7 @@ test('every package has one home', () => {
     pino: ['telemetry'],
     yargs: ['cli'],
     zod: ['config'],
-    yaml: ['config', 'kubernetes'],
+    yaml: ['config', 'import', 'kubernetes'],
     '@peculiar/x509': ['lab'],
   };
   for (const { path, imports } of files) {

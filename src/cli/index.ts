@@ -5,6 +5,7 @@ import { MissingPrivilege } from '../kernel/missing-privilege.js';
 import { backendDrain, backendList, backendResume } from './backend.js';
 import { type Arguments, type CliIo, type Command, refuseUsage } from './command.js';
 import { configCheck } from './config-check.js';
+import { configImport } from './config-import.js';
 import { configPrint } from './config-print.js';
 import { exitCodes } from './exit-codes.js';
 import { lab, labAgent, labApi } from './lab.js';
@@ -22,6 +23,7 @@ const commands: readonly Command[] = [
   reload,
   configCheck,
   configPrint,
+  configImport,
   lab,
   labAgent,
   labApi,
@@ -29,7 +31,7 @@ const commands: readonly Command[] = [
 
 const sections: Readonly<Record<string, string>> = {
   backend: 'list backends, take them out of service and back',
-  config: 'check or print the configuration',
+  config: 'check, print or import the configuration',
 };
 
 /** Runs `vipd ARGV…` and returns its exit code; nothing is thrown. */

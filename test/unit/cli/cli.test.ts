@@ -31,7 +31,7 @@ const misuses: Readonly<Record<string, RegExp>> = {
   '': /^vipd: no command is given; write one of .*status.*, or see vipd --help\n$/,
   statsu: /^vipd: there is no command "statsu"; did you mean status\?\n$/,
   frobnicate: /^vipd: there is no command "frobnicate"; see vipd --help\n$/,
-  config: /^vipd: config alone does nothing; write config check or config print\n$/,
+  config: /^vipd: config alone does nothing; write config check or config print or config import\n$/,
   'config chek': /^vipd: there is no command "config chek"; did you mean config check\?\n$/,
   'start --adress 10.0.0.9': /^vipd: vipd start has no flag --adress; did you mean --address\?\n$/,
   'start --zzzzzzzzzzz': /^vipd: vipd start has no flag --zzzzzzzzzzz; see vipd start --help\n$/,

@@ -1,0 +1,43 @@
+import { fit } from './fit.js';
+import { placeText, type Remark, Remarks, type SourceText, Unreadable } from './found.js';
+import { readHaproxy } from './haproxy.js';
+import { readKeepalived } from './keepalived.js';
+import { readNginx } from './nginx.js';
+import { printImported } from './print.js';
+import { joinVips } from './vips.js';
+
+/** The files that people have, as far as they are given. */
+export interface ImportSources {
+  readonly keepalived: SourceText | undefined;
+  readonly haproxy: SourceText | undefined;
+  readonly nginx: SourceText | undefined;
+}
+
+export type Imported =
+  /** `yaml` is the file of vipd; `remarks` say what is not in it, line by line. */
+  | { readonly ok: true; readonly yaml: string; readonly remarks: readonly Remark[] }
+  /** A file is not what it is said to be: one line for each. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Reads the files and says them in vipd's words. Nothing in them is dropped without a remark. Never throws. */
+export function importFiles(sources: ImportSources): Imported {
+  const remarks = new Remarks();
+  const problems: string[] = [];
+  const read = <T>(source: SourceText | undefined, reader: (source: SourceText, remarks: Remarks) => readonly T[]) => {
+    if (source === undefined) return [];
+    try {
+      if (source.text.includes('\0')) throw new Unreadable({ file: source.file, line: 1 }, 'it is not a text file');
+      return reader(source, remarks);
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      problems.push(`${placeText(error.place)}: ${error.message}`);
+      return [];
+    }
+  };
+  const instances = read(sources.keepalived, readKeepalived);
+  const services = [...read(sources.haproxy, readHaproxy), ...read(sources.nginx, readNginx)];
+  if (problems.length > 0) return { ok: false, problems };
+  const vips = joinVips(instances, services, remarks).map((vip) => fit(vip, remarks));
+  const files = Object.values(sources).flatMap((source) => (source === undefined ? [] : [source.file]));
+  return { ok: true, yaml: printImported(vips, files), remarks: remarks.inOrder() };
+}

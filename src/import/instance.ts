@@ -1,0 +1,9 @@
+import type { Cidr } from '../net/cidr.js';
+import type { Found, FoundSettings } from './found.js';
+
+/** A `vrrp_instance`, or several that a group moves together, in vipd's settings. */
+export interface Instance {
+  readonly name: Found<string>;
+  readonly addresses: readonly Found<Cidr>[];
+  readonly settings: FoundSettings;
+}

@@ -1,0 +1,121 @@
+import type { Remarks } from './found.js';
+import type { Statement } from './statements.js';
+
+/** Why lines of keepalived.conf are not carried over, by their first word. Each ends "not carried over: …". */
+
+const included = 'files that it includes are not followed; import their text in its place';
+const scripts = 'vipd does not call scripts yet';
+const tracking = 'vipd does not track this yet; it checks the backends by itself';
+const sending = 'vipd announces in its own way: see announce';
+const lvs = 'LVS balancing is not read; write the backends into loadBalancer';
+const mail = 'vipd sends no mail; its metrics and log say what happens';
+const scheduling = 'vipd needs none: a paused leader gives the address up';
+const host = 'the unit or the pod that starts vipd has it';
+
+const both: readonly (readonly [string, string])[] = [
+  ...['include', 'includer', 'includem', 'includew', 'includeb', 'includea'].map((word) => [word, included] as const),
+  ...['notify', 'notify_master', 'notify_backup', 'notify_fault', 'notify_stop', 'notify_deleted'].map(
+    (word) => [word, scripts] as const,
+  ),
+  ['notify_master_rx_lower_pri', scripts],
+  ['smtp_alert', mail],
+];
+
+/** At the top of the file and in `global_defs`. */
+export const keepalivedReasons: ReadonlyMap<string, string> = new Map([
+  ...both,
+  ['vrrp_script', tracking],
+  ['vrrp_track_process', tracking],
+  ['vrrp_track_file', tracking],
+  ['track_file', tracking],
+  ['bfd_instance', 'vipd does not speak BFD'],
+  ['virtual_server', lvs],
+  ['virtual_server_group', lvs],
+  ['static_ipaddress', 'addresses that do not move are for the host to set'],
+  ['static_routes', 'routes are for the host to set'],
+  ['static_rules', 'routes are for the host to set'],
+  ['router_id', 'it names the host in mails; vipd calls a node by node.name'],
+  ['notification_email', mail],
+  ['notification_email_from', mail],
+  ['smtp_server', mail],
+  ['smtp_connect_timeout', mail],
+  ['smtp_helo_name', mail],
+  ['smtp_alert_vrrp', mail],
+  ['script_user', scripts],
+  ['enable_script_security', scripts],
+  ['max_auto_priority', scheduling],
+  ['vrrp_rt_priority', scheduling],
+  ['vrrp_priority', scheduling],
+  ['vrrp_no_swap', scheduling],
+  ['process_names', host],
+  ['use_pid_dir', host],
+  ['net_namespace', host],
+  ['instance', host],
+  ['vrrp_skip_check_adv_addr', 'vipd looks at the addresses of every advertisement'],
+  [
+    'vrrp_strict',
+    'vipd keeps to the RFC without it; the VIP always takes connections, as it would with accept beside vrrp_strict',
+  ],
+  ['vrrp_garp_interval', sending],
+  ['vrrp_gna_interval', sending],
+  ['vrrp_garp_master_delay', sending],
+  ['vrrp_garp_master_refresh_repeat', sending],
+  ['vrrp_garp_lower_prio_repeat', sending],
+  ['vrrp_garp_lower_prio_delay', sending],
+  ['vrrp_min_garp', sending],
+  ['vrrp_mcast_group4', 'vipd sends to 224.0.0.18; peers elsewhere do not hear it'],
+  ['vrrp_mcast_group6', 'vipd sends to ff02::12; peers elsewhere do not hear it'],
+  ['vrrp_startup_delay', 'vipd has no delay at start'],
+  ['vrrp_notify_fifo', scripts],
+  ['notify_fifo', scripts],
+  ['enable_snmp_vrrp', 'vipd has metrics for Prometheus'],
+  ['enable_dbus', 'vipd has metrics for Prometheus and vipd status'],
+]);
+
+/** In a `vrrp_instance` or a `vrrp_sync_group`. */
+export const instanceReasons: ReadonlyMap<string, string> = new Map([
+  ...both,
+  ['track_script', tracking],
+  ['track_interface', tracking],
+  ['track_process', tracking],
+  ['track_file', tracking],
+  ['track_bfd', 'vipd does not speak BFD'],
+  ['dont_track_primary', 'vipd always follows the state of its interface'],
+  [
+    'virtual_ipaddress_excluded',
+    'vipd advertises every address it has, and peers refuse lists that differ; make it a VIP of its own',
+  ],
+  ['virtual_routes', 'vipd adds no routes'],
+  ['virtual_rules', 'vipd adds no routes'],
+  ['use_vmac', 'vipd has the address on the interface itself and announces it; peers with virtual MACs understand it'],
+  ['vmac_xmit_base', 'vipd has no virtual MAC'],
+  ['use_ipvlan', 'vipd has no virtual MAC'],
+  ['mcast_src_ip', "vipd sends to the group from the interface's own address"],
+  ['mcast_dst_ip', 'vipd sends to 224.0.0.18 and ff02::12; peers elsewhere do not hear it'],
+  ['unicast_ttl', 'vipd sends with TTL 255'],
+  ['check_unicast_src', 'vipd takes advertisements of its unicast peers alone'],
+  ['strict_mode', 'vipd keeps to the RFC without it'],
+  ['accept', 'the VIP always takes connections'],
+  ['no_accept', 'the VIP always takes connections'],
+  ['garp_master_delay', sending],
+  ['garp_master_refresh_repeat', sending],
+  ['garp_lower_prio_delay', sending],
+  ['garp_lower_prio_repeat', sending],
+  ['lower_prio_no_advert', 'vipd answers a lower priority at once (RFC 9568 section 6.4.3)'],
+  ['higher_prio_send_advert', 'vipd yields to a higher priority without another word'],
+  ['down_timer_adverts', 'vipd waits for 3 advertisements, which must be so on every host'],
+  ['auth_hmac', 'vipd does not speak it, and peers that do may refuse advertisements without it'],
+  ['global_tracking', tracking],
+  ['sync_group_tracking_weight', tracking],
+  ['lvs_sync_daemon_interface', lvs],
+  ['debug', 'see log.level'],
+]);
+
+/** Names a line, or a whole block, that has no counterpart. */
+export function leaveOut({ place, words }: Statement, reasons: ReadonlyMap<string, string>, remarks: Remarks): void {
+  const [keyword = ''] = words;
+  const because = keyword.startsWith('@')
+    ? 'lines for some hosts alone are not followed; write the line without @ for this host'
+    : (reasons.get(keyword) ?? 'vipd has nothing like it');
+  remarks.notCarried(place, words, because);
+}

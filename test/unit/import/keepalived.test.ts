@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { imported, problemsOf, unfilled } from './imported.js';
+
+/** An instance with one address and these lines besides. */
+function instance(lines: string, name = 'VI_1', address = '192.168.1.100'): string {
+  return `vrrp_instance ${name} {\n${lines}\nvirtual_router_id 51\nvirtual_ipaddress {\n${address}\n}\n}\n`;
+}
+
+function vrrpOf(lines: string, address?: string) {
+  const { vips, remarks } = imported({ keepalived: instance(lines, 'VI_1', address) });
+  return { vrrp: vips[0].election.vrrp, vip: vips[0], remarks: remarks.join('\n') };
+}
+
+test('every setting of an instance that vipd has is carried over', () => {
+  const { vip, remarks } = vrrpOf(`
+    interface ens192
+    priority 90
+    advert_int 2
+    nopreempt
+    authentication {
+      auth_type PASS
+      auth_pass secret
+    }
+    unicast_src_ip 192.168.1.11
+    unicast_peer {
+      192.168.1.12
+      192.168.1.13
+    }
+    garp_master_repeat 3
+    garp_master_refresh 60`);
+  assert.equal(remarks, '');
+  assert.deepEqual(vip, {
+    name: 'vi-1',
+    addresses: ['192.168.1.100'],
+    interface: 'ens192',
+    election: {
+      type: 'vrrp',
+      vrrp: {
+        version: 2,
+        virtualRouterId: 51,
+        priority: 90,
+        advertInterval: '2s',
+        preempt: false,
+        authPass: 'secret',
+        unicastSource: '192.168.1.11',
+        unicastPeers: ['192.168.1.12', '192.168.1.13'],
+      },
+    },
+    announce: { burst: 3, interval: '60s' },
+    loadBalancer: { mode: 'off' },
+  });
+});
+
+test('the version is 2, 3 with IPv6, or what the file says; each counts in its own units', () => {
+  assert.equal(vrrpOf('').vrrp.version, 2);
+  assert.equal(vrrpOf('', '2001:db8::100').vrrp.version, undefined, '3 is the default of vipd');
+  assert.equal(vrrpOf('version 3').vrrp.version, undefined);
+  const global = imported({ keepalived: `global_defs { vrrp_version 3\n}\n${instance('advert_int 0.1')}` });
+  assert.deepEqual(global.vips[0].election.vrrp, { virtualRouterId: 51, advertInterval: '100ms' });
+
+  const rounded = vrrpOf('advert_int 1.6');
+  assert.equal(rounded.vrrp.advertInterval, '2s');
+  assert.match(rounded.remarks, /conf:2: advert_int 1\.6: VRRPv2 cannot say it: keepalived rounds it to 2s/);
+  assert.equal(vrrpOf('version 3\nadvert_int 0.014').vrrp.advertInterval, '10ms');
+  assert.match(vrrpOf('version 3\nadvert_int 41').remarks, /advert_int 41: not carried over: .* up to 40\.95/);
+});
+
+test('without a priority it is 100, and 255 with state MASTER', () => {
+  assert.equal(vrrpOf('state BACKUP').vrrp.priority, undefined, '100 is the default of vipd');
+  const master = vrrpOf('state MASTER');
+  assert.equal(master.vrrp.priority, 255);
+  assert.match(master.remarks, /^keepalived\.conf:2: state MASTER: not carried over: .*priority alone decides/);
+  assert.equal(vrrpOf('state MASTER\npriority 101').vrrp.priority, 101);
+});
+
+test('what keepalived ignores is not carried over, and said so', () => {
+  assert.match(vrrpOf('state MASTER\nnopreempt').remarks, /nopreempt: not carried over: keepalived itself ignores it/);
+  assert.match(vrrpOf('priority 255\nnopreempt').remarks, /nopreempt: not carried over/);
+  assert.match(vrrpOf('nopreempt\npreempt_delay 30').remarks, /preempt_delay 30: not carried over/);
+  assert.equal(vrrpOf('preempt_delay 30').vrrp.preemptDelay, '30s');
+  assert.equal(vrrpOf('preempt_delay 0.5').vrrp.preemptDelay, '500ms');
+});
+
+test('a password is cut to the 8 bytes that are sent, and never printed among the remarks', () => {
+  const pass = (password: string) => `authentication {\nauth_type PASS\nauth_pass ${password}\n}`;
+  const long = vrrpOf(pass('openshift_api_vip'));
+  assert.equal(long.vrrp.authPass, 'openshif');
+  assert.match(long.remarks, /conf:4: auth_pass: only its first 8 bytes count/);
+  assert.equal(vrrpOf(pass('"äöüäöü"')).vrrp.authPass, 'äöüä');
+  const version3 = vrrpOf(`version 3\n${pass('hidden')}`);
+  assert.equal(version3.vrrp.authPass, undefined);
+  assert.match(version3.remarks, /auth_pass: not carried over: VRRPv3 has no authentication/);
+  assert.match(vrrpOf('authentication {\nauth_type AH\nauth_pass hidden\n}').remarks, /AH: not carried over/);
+  for (const { remarks } of [long, version3]) assert.doesNotMatch(remarks, /hidden|openshift/);
+});
+
+test('addresses keep their prefix; what else is said of them is named', () => {
+  const { vip, remarks } = vrrpOf(
+    'interface eth0',
+    '192.168.1.100/24 brd 192.168.1.255 dev eth0 scope global label eth0:1',
+  );
+  assert.deepEqual(vip.addresses, ['192.168.1.100/24']);
+  assert.equal(vip.interface, 'eth0');
+  for (const words of ['brd 192.168.1.255', 'scope global', 'label eth0:1'])
+    assert.match(remarks, new RegExp(`conf:5: ${words}: not carried over`));
+  assert.equal(vrrpOf('', '192.168.1.100 dev eth1').vip.interface, 'eth1');
+  assert.match(vrrpOf('interface eth0', '192.168.1.100 dev eth1').remarks, /dev eth1: not carried over/);
+  assert.match(vrrpOf('', 'nonsense').remarks, /nonsense: not carried over: it is not an address/);
+  assert.match(vrrpOf('', '127.0.0.1').remarks, /addresses: not carried over: .*loopback/);
+});
+
+test('several instances are several VIPs with names of their own', () => {
+  const { vips } = imported({
+    keepalived: instance('', 'VI_1') + instance('', 'VI-1', '192.168.1.101') + instance('', '', '192.168.1.102'),
+  });
+  assert.deepEqual(
+    vips.map(({ name, addresses }) => [name, addresses]),
+    [
+      ['vi-1', ['192.168.1.100']],
+      ['vi-1-2', ['192.168.1.101']],
+      ['vip', ['192.168.1.102']],
+    ],
+  );
+  const twice = imported({ keepalived: instance('') + instance('', 'VI_1', '192.168.1.101') });
+  assert.equal(twice.vips.length, 1);
+  assert.match(twice.remarks.join('\n'), /conf:8: vrrp_instance VI_1: not carried over: line 1 has the same name/);
+});
+
+test('a group of an IPv4 and an IPv6 instance becomes one VIP if nothing else differs', () => {
+  const both = (lines: string) =>
+    `vrrp_sync_group G {\ngroup {\nV4\nV6\n}\n}\n${instance('version 3\ninterface eth0', 'V4')}${instance(lines, 'V6', '2001:db8::100')}`;
+  const same = imported({ keepalived: both('interface eth0') });
+  assert.deepEqual(same.remarks, []);
+  assert.deepEqual(
+    same.vips.map(({ addresses }) => addresses),
+    [['192.168.1.100', '2001:db8::100']],
+  );
+  const other = imported({ keepalived: both('interface eth0\npriority 50') });
+  assert.equal(other.vips.length, 2);
+  assert.match(other.remarks[0] ?? '', /conf:1: vrrp_sync_group G: not carried over: .*election\.vrrp\.priority/);
+  const lone = imported({ keepalived: `vrrp_sync_group G {\ngroup {\nV4\nV5\n}\n}\n${instance('', 'V4')}` });
+  assert.match(lone.remarks.join('\n'), /V5: not carried over: no vrrp_instance has this name/);
+});
+
+test('definitions are followed; what nothing defines is named', () => {
+  const defined = imported({
+    keepalived: `$IF=eth0\n$ADDR=192.168.1.100 dev $IF\n${instance('interface $IF', 'V', unfilled('ADDR'))}`,
+  });
+  assert.deepEqual(defined.vips[0].addresses, ['192.168.1.100']);
+  assert.equal(defined.vips[0].interface, 'eth0');
+  const guide = vrrpOf(`state ${unfilled('STATE')}\ninterface ${unfilled('INTERFACE')}`, unfilled('APISERVER_VIP'));
+  assert.match(guide.remarks, /conf:3: interface \$\{INTERFACE\}: not carried over: \$\{INTERFACE\} is not filled in/);
+  assert.match(
+    guide.remarks,
+    /conf:1: vrrp_instance VI_1: it has no address that can be carried over; write addresses/,
+  );
+});
+
+test('whatever has no counterpart is named with its line', () => {
+  const text = `
+include /etc/keepalived/conf.d/*.conf
+global_defs {
+  vrrp_strict
+  enable_script_security
+}
+vrrp_script chk_haproxy {
+  script "killall -0 haproxy" # cheaper than pidof
+  interval 2
+}
+virtual_server 10.0.0.1 443 {
+  real_server 10.0.0.2 443 { weight 1
+  }
+}
+${instance(`track_script {
+  chk_haproxy
+}
+use_vmac vrrp.51
+notify_master "/etc/keepalived/notify.sh master"
+mcast_src_ip 192.168.1.11
+@main priority 101
+virtual_ipaddress_excluded {
+  2001:db8::100
+}
+frobnicate 7`)}`;
+  const { remarks } = imported({ keepalived: text });
+  const expected: readonly [number, string][] = [
+    [2, 'include /etc/keepalived/conf.d/*.conf'],
+    [4, 'vrrp_strict'],
+    [5, 'enable_script_security'],
+    [7, 'vrrp_script chk_haproxy'],
+    [11, 'virtual_server 10.0.0.1 443'],
+    [16, 'track_script'],
+    [19, 'use_vmac vrrp.51'],
+    [20, 'notify_master /etc/keepalived/notify.sh master'],
+    [21, 'mcast_src_ip 192.168.1.11'],
+    [22, '@main priority 101'],
+    [23, 'virtual_ipaddress_excluded'],
+    [26, 'frobnicate 7'],
+  ];
+  assert.deepEqual(
+    remarks.map((remark) => remark.split(': not carried over: ')[0]),
+    expected.map(([line, words]) => `keepalived.conf:${line}: ${words}`),
+  );
+});
+
+test('numbers and words that cannot be are named, not carried over', () => {
+  for (const line of [
+    'virtual_router_id 0',
+    'priority 300',
+    'advert_int -1',
+    'advert_int 0',
+    'version 4',
+    'unicast_src_ip cp1',
+    'interface',
+    'garp_master_repeat x',
+    'interface far-too-long-a-name',
+  ])
+    assert.match(vrrpOf(line).remarks, /: not carried over: /, line);
+  const noId = imported({ keepalived: 'vrrp_instance V { virtual_ipaddress { 192.168.1.100 } }' });
+  assert.deepEqual(noId.remarks, [
+    'keepalived.conf:1: vrrp_instance V: it has no virtual_router_id; write election.vrrp.virtualRouterId',
+  ]);
+});
+
+test('braces and quotes that do not match are refused with their line', () => {
+  assert.deepEqual(problemsOf({ keepalived: 'vrrp_instance V {\n' }), [
+    'keepalived.conf:1: vrrp_instance { is never closed; write the missing }',
+  ]);
+  assert.deepEqual(problemsOf({ keepalived: 'a\n}\n' }), ['keepalived.conf:2: } closes nothing; remove it']);
+  assert.deepEqual(problemsOf({ keepalived: '\n{\n}' }), [
+    'keepalived.conf:2: { follows no word; remove it, or write what it opens before it',
+  ]);
+  assert.match(problemsOf({ keepalived: 'a "b\nc"' })[0] ?? '', /^keepalived\.conf:1: the quote " is never closed/);
+});
