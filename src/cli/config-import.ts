@@ -5,7 +5,12 @@ import { type Command, refuseUsage } from './command.js';
 import { exitCodes } from './exit-codes.js';
 
 /** What can be imported, by flag. */
-const programs = { keepalived: 'keepalived.conf', haproxy: 'haproxy.cfg', nginx: 'nginx.conf (its stream)' } as const;
+const programs = {
+  keepalived: 'keepalived.conf',
+  haproxy: 'haproxy.cfg',
+  nginx: 'nginx.conf (its stream)',
+  'kube-vip': 'a manifest of kube-vip',
+} as const;
 type Program = keyof typeof programs;
 
 /** No such file is longer; a device can be. */
@@ -25,6 +30,7 @@ export const configImport: Command = {
       keepalived: undefined,
       haproxy: undefined,
       nginx: undefined,
+      'kube-vip': undefined,
     };
     const problems: string[] = [];
     for (const program of Object.keys(programs) as Program[]) {

@@ -1,5 +1,5 @@
-import { type Setting, vipSettings } from '../config/schema.js';
-import type { Found, Remarks } from './found.js';
+import { globalSettings, type Setting, vipSettings } from '../config/schema.js';
+import type { Found, FoundSettings, Remarks } from './found.js';
 import type { FoundLists, ImportedVip } from './vips.js';
 
 /** Defaults of VRRP elections. */
@@ -13,11 +13,7 @@ const vrrpDefaults: Readonly<Record<string, unknown>> = {
 
 /** Takes out what vipd would refuse, with a remark that says why, and what is the default anyway. */
 export function fit(vip: ImportedVip, remarks: Remarks): ImportedVip {
-  const settings = new Map(
-    [...vip.settings].filter(
-      ([path, found]) => isFit(path, found.value, found, remarks) && !isDefault(path, found.value),
-    ),
-  );
+  const settings = fitSettings(vip.settings, remarks);
   const lists: FoundLists = new Map();
   for (const [path, items] of vip.lists) {
     const fitting = items.filter((item) => isFit(path, [item.value], item, remarks));
@@ -33,8 +29,15 @@ export function fit(vip: ImportedVip, remarks: Remarks): ImportedVip {
   return { ...vip, settings, lists };
 }
 
+/** The same for settings of the whole daemon, or of a VIP without its lists. */
+export function fitSettings(settings: FoundSettings, remarks: Remarks): FoundSettings {
+  const isKept = (path: string, found: Found<unknown>) =>
+    isFit(path, found.value, found, remarks) && !isDefault(path, found.value);
+  return new Map([...settings].filter(([path, found]) => isKept(path, found)));
+}
+
 function settingAt(path: string): Setting<unknown> | undefined {
-  const table: Readonly<Record<string, Setting<unknown>>> = vipSettings;
+  const table: Readonly<Record<string, Setting<unknown>>> = { ...globalSettings, ...vipSettings };
   return Object.hasOwn(table, path) ? table[path] : undefined;
 }
 

@@ -1,16 +1,18 @@
-import { fit } from './fit.js';
+import { fit, fitSettings } from './fit.js';
 import { placeText, type Remark, Remarks, type SourceText, Unreadable } from './found.js';
 import { readHaproxy } from './haproxy.js';
 import { readKeepalived } from './keepalived.js';
+import { readKubeVip } from './kube-vip.js';
 import { readNginx } from './nginx.js';
 import { printImported } from './print.js';
-import { joinVips } from './vips.js';
+import { joinVips, nameVips } from './vips.js';
 
 /** The files that people have, as far as they are given. */
 export interface ImportSources {
   readonly keepalived: SourceText | undefined;
   readonly haproxy: SourceText | undefined;
   readonly nginx: SourceText | undefined;
+  readonly 'kube-vip': SourceText | undefined;
 }
 
 export type Imported =
@@ -36,8 +38,11 @@ export function importFiles(sources: ImportSources): Imported {
   };
   const instances = read(sources.keepalived, readKeepalived);
   const services = [...read(sources.haproxy, readHaproxy), ...read(sources.nginx, readNginx)];
+  const manifests = read(sources['kube-vip'], readKubeVip);
   if (problems.length > 0) return { ok: false, problems };
-  const vips = joinVips(instances, services, remarks).map((vip) => fit(vip, remarks));
+  const found = [...joinVips(instances, services, remarks), ...manifests.map(({ vip }) => vip)];
+  const vips = nameVips(found).map((vip) => fit(vip, remarks));
+  const globals = fitSettings(new Map(manifests.flatMap((manifest) => [...manifest.globals])), remarks);
   const files = Object.values(sources).flatMap((source) => (source === undefined ? [] : [source.file]));
-  return { ok: true, yaml: printImported(vips, files), remarks: remarks.inOrder() };
+  return { ok: true, yaml: printImported(vips, globals, files), remarks: remarks.inOrder() };
 }

@@ -1,15 +1,21 @@
 import { Document, isNode, YAMLSeq } from 'yaml';
-import { type Found, type Place, placeText, printable } from './found.js';
+import { type Found, type FoundSettings, type Place, placeText, printable } from './found.js';
 import type { ImportedVip } from './vips.js';
 
 /** The file of vipd that says what was imported, with the lines that each value comes from. */
-export function printImported(vips: readonly ImportedVip[], files: readonly string[]): string {
+export function printImported(vips: readonly ImportedVip[], globals: FoundSettings, files: readonly string[]): string {
   const document = new Document({});
   const put = (path: readonly (string | number)[], value: unknown, places: readonly Place[], flow: boolean): void => {
     const node = document.createNode(value, { flow });
     if (isNode(node)) node.comment = ` ${placesText(places)}`;
     document.setIn(path, node);
   };
+  const putGlobals = (sections: readonly string[]): void => {
+    for (const [path, { value, place }] of globals) {
+      if (sections.includes(path.split('.')[0] ?? '')) put(path.split('.'), value, [place], true);
+    }
+  };
+  putGlobals(['node', 'kubernetes']);
   document.set('vips', document.createNode(vips.map(() => ({}))));
   vips.forEach(({ name, settings, lists }, index) => {
     const at = (path: string) => ['vips', index, ...path.split('.')];
@@ -26,6 +32,7 @@ export function printImported(vips: readonly ImportedVip[], files: readonly stri
       else putServers(document, at(path), lists.get(path) ?? []);
     }
   });
+  putGlobals(['metrics', 'log']);
   document.commentBefore = ` From ${files.map((file) => printable(file, 200)).join(', ')}, by vipd config import. What is left out has its default.`;
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }

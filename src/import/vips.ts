@@ -50,16 +50,18 @@ export function joinVips(
         serve(draft, service, listen, remarks);
     }
   }
-  const names = new Set<string>();
   return drafts.map((draft) => {
-    if (draft.service === undefined) draft.settings.set('loadBalancer.mode', { ...draft.name, value: 'off' });
-    else putService(draft, draft.service, remarks);
-    return {
-      name: { ...draft.name, value: freeName(draft.name.value, names) },
-      settings: draft.settings,
-      lists: draft.lists,
-    };
+    const { name, service, settings, lists } = draft;
+    if (service === undefined) settings.set('loadBalancer.mode', { ...name, value: 'off' });
+    else putService(draft, service, remarks);
+    return { name, settings, lists };
   });
+}
+
+/** Names that can be those of VIPs, each once. */
+export function nameVips(vips: readonly ImportedVip[]): readonly ImportedVip[] {
+  const names = new Set<string>();
+  return vips.map((vip) => ({ ...vip, name: { ...vip.name, value: freeName(vip.name.value, names) } }));
 }
 
 /** As the file of vipd writes it: without the prefix where that is the host's own. */

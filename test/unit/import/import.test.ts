@@ -107,6 +107,10 @@ test('config check takes what comes out, whole where no VRRP is in it', async ()
       haproxy:
         'listen api\nbind 10.0.0.9:6443\ntimeout connect 3d\ntimeout check 1us\nserver a [fe80::1]:6443\nserver b [::ffff:10.0.0.1]:1\nserver c 10.0.0.2:6443 check rise 300\n',
     },
+    {
+      'kube-vip':
+        'spec: { containers: [{ name: kube-vip, env: [{ name: cp_enable, value: "true" }, { name: address, value: 192.168.1.100 }, { name: vip_retryperiod, value: "2" }, { name: lb_enable, value: "true" }, { name: vip_loglevel, value: "4" }] }] }',
+    },
   ];
   for (const text of texts) {
     const { yaml } = imported(text);
@@ -193,12 +197,18 @@ test('whatever the files hold, there is YAML or a sentence, and no remark reache
     })
     .map((parts) => parts.flat().join(''));
   fc.assert(
-    fc.property(text, text, text, (keepalived, haproxy, nginx) => {
-      const result = importTexts({ keepalived, haproxy, nginx });
+    fc.property(text, text, text, text, (keepalived, haproxy, nginx, manifest) => {
+      const container = `spec: { containers: [{ name: kube-vip, args: [manager, ${JSON.stringify(manifest)}], env: [{ name: cp_enable, value: 'true' }, { name: address, value: ${JSON.stringify(manifest)} }] }] }`;
+      const result = importTexts({
+        keepalived,
+        haproxy,
+        nginx,
+        'kube-vip': manifest.length % 2 === 0 ? manifest : container,
+      });
       if (result.ok) {
         assert.ok(Array.isArray(parse(result.yaml).vips));
-        for (const remark of result.remarks) assert.match(remarkText(remark), /^[a-z.]+:\d+: [^\p{Cc}\u2028]*$/u);
-      } else for (const problem of result.problems) assert.match(problem, /^[a-z.]+:\d+: \S/);
+        for (const remark of result.remarks) assert.match(remarkText(remark), /^[-a-z.]+:\d+: [^\p{Cc}\u2028]*$/u);
+      } else for (const problem of result.problems) assert.match(problem, /^[-a-z.]+:\d+: \S/);
     }),
     { numRuns: 500 },
   );

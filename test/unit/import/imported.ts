@@ -3,13 +3,14 @@ import { parse } from 'yaml';
 import { remarkText } from '../../../src/import/found.js';
 import { type Imported, importFiles } from '../../../src/import/import.js';
 
-export type Program = 'keepalived' | 'haproxy' | 'nginx';
+export type Program = 'keepalived' | 'haproxy' | 'nginx' | 'kube-vip';
 export type Texts = Partial<Record<Program, string>>;
 
 const files: Readonly<Record<Program, string>> = {
   keepalived: 'keepalived.conf',
   haproxy: 'haproxy.cfg',
   nginx: 'nginx.conf',
+  'kube-vip': 'kube-vip.yaml',
 };
 
 /** Imports texts under their usual file names. */
@@ -18,7 +19,12 @@ export function importTexts(texts: Texts): Imported {
     const text = texts[program];
     return text === undefined ? undefined : { file: files[program], text };
   };
-  return importFiles({ keepalived: source('keepalived'), haproxy: source('haproxy'), nginx: source('nginx') });
+  return importFiles({
+    keepalived: source('keepalived'),
+    haproxy: source('haproxy'),
+    nginx: source('nginx'),
+    'kube-vip': source('kube-vip'),
+  });
 }
 
 /** The VIPs of the file that comes out, as plain data, and the remarks as they are printed. */

@@ -1,0 +1,58 @@
+/** kube-vip's flags by the environment names that mean the same. */
+export const kubeVipFlags: ReadonlyMap<string, string> = new Map([
+  ['controlplane', 'cp_enable'],
+  ['arp', 'vip_arp'],
+  ['leaderElection', 'vip_leaderelection'],
+  ['address', 'address'],
+  ['vip', 'vip_address'],
+  ['vipSubnet', 'vip_subnet'],
+  ['cidr', 'vip_cidr'],
+  ['interface', 'vip_interface'],
+  ['port', 'port'],
+  ['namespace', 'cp_namespace'],
+  ['leaseName', 'vip_leasename'],
+  ['leaseDuration', 'vip_leaseduration'],
+  ['leaseRenewDuration', 'vip_renewdeadline'],
+  ['leaseRetry', 'vip_retryperiod'],
+  ['enableLoadBalancer', 'lb_enable'],
+  ['lbPort', 'lb_port'],
+  ['lbForwardingMethod', 'lb_fwdmethod'],
+  ['nodeName', 'vip_nodename'],
+  ['k8sConfigPath', 'k8s_config_file'],
+  ['prometheusHTTPServer', 'prometheus_server'],
+  ['log', 'vip_loglevel'],
+  ['services', 'svc_enable'],
+  ['bgp', 'bgp_enable'],
+  ['table', 'vip_routingtable'],
+  ['wireguard', 'vip_wireguard'],
+  ['ddns', 'vip_ddns'],
+  ['enableNodeLabeling', 'enable_node_labeling'],
+  ['autodetectcp', 'cp_detect'],
+]);
+
+const announced = 'vipd announces by ARP and NDP alone';
+const services = 'vipd serves the control plane and no Services; leave kube-vip to those, without cp_enable';
+
+/** Why settings of kube-vip are not carried over. Each ends "not carried over: …". */
+export const kubeVipReasons: ReadonlyMap<string, string> = new Map([
+  ['bgp_enable', announced],
+  ['vip_routingtable', announced],
+  ['vip_wireguard', announced],
+  ['svc_enable', services],
+  ['svc_election', services],
+  ['svc_leasename', services],
+  ['svc_namespace', services],
+  ['lb_class_only', services],
+  ['lb_class_name', services],
+  ['enable_node_labeling', 'vipd labels no nodes yet'],
+  ['vip_ddns', 'vipd asks no DHCP server for addresses'],
+  ['dns_mode', 'vipd does not resolve names'],
+  ['cp_detect', "vipd always asks the node's own API server where the kubeconfig names the VIP"],
+  ['vip_preserve_on_leadership_loss', 'the address is never on a node that does not lead'],
+  ['vip_loseleadership', 'vipd always follows the state of its interface'],
+  ['vip_skipdad', 'vipd asks by itself who has the address before it takes it'],
+  ['backend_health_check_interval', 'see healthCheck.interval'],
+  ['health_check_port', 'see /livez and /readyz at metrics.listen'],
+  ['egress_withnftables', 'vipd finds by itself what the kernel has'],
+  ['iptables_backend', 'vipd finds by itself what the kernel has'],
+]);
