@@ -1,5 +1,5 @@
 import { fit, fitSettings } from './fit.js';
-import { placeText, type Remark, Remarks, type SourceText, Unreadable } from './found.js';
+import { placeText, printable, type Remark, Remarks, type SourceText, Unreadable } from './found.js';
 import { readHaproxy } from './haproxy.js';
 import { readKeepalived } from './keepalived.js';
 import { readKubeVip } from './kube-vip.js';
@@ -32,7 +32,7 @@ export function importFiles(sources: ImportSources): Imported {
       return reader(source, remarks);
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;
-      problems.push(`${placeText(error.place)}: ${error.message}`);
+      problems.push(`${placeText(error.place)}: ${printable(error.message, 400)}`);
       return [];
     }
   };

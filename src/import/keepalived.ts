@@ -81,6 +81,10 @@ function readInstance({ place, words, block }: Statement, globals: Globals, rema
   };
   draft.settings.set('election.type', { value: 'vrrp', place });
   for (const statement of block ?? []) readSetting(statement, draft, remarks);
+  // The instance's own interface comes first, wherever it stands.
+  for (const { words, block: inner } of block ?? []) {
+    if (words[0] === 'virtual_ipaddress') for (const address of inner ?? []) readAddress(address, draft, remarks);
+  }
   settle(draft, globals, place, remarks);
   const name = words[1] ?? '';
   if (!draft.settings.has('election.vrrp.virtualRouterId'))
@@ -130,7 +134,6 @@ function readSetting(statement: Statement, draft: Draft, remarks: Remarks): void
       readAuthentication(statement, draft, remarks);
       break;
     case 'virtual_ipaddress':
-      for (const inner of statement.block ?? []) readAddress(inner, draft, remarks);
       break;
     case 'unicast_src_ip':
       put('election.vrrp.unicastSource', parseIp(value ?? ''), 'it is not an address');
@@ -210,7 +213,10 @@ function readAddress({ place, words }: Statement, draft: Draft, remarks: Remarks
       if (address === undefined) return;
     }
   }
+  const first = draft.addresses[0]?.value;
   if (address === undefined) remarks.notCarried(place, words, 'it is not an address');
+  else if (first !== undefined && familyOf(first.ip) !== familyOf(address.ip))
+    remarks.notCarried(place, words, 'keepalived itself ignores addresses of another family than the first');
   else draft.addresses.push({ value: address, place });
 }
 

@@ -103,7 +103,7 @@ function readUpstream({ block }: Statement, servers: Found<Server>[], settings: 
   }
 }
 
-/** nginx names no servers: they are called by their addresses. */
+/** nginx names no servers: they are called by their addresses, and by their ports too where one address has several. */
 function addServer(
   text: string,
   place: Place,
@@ -118,7 +118,8 @@ function addServer(
   else if (endpoint?.ip === undefined || endpoint.port === undefined)
     remarks.notCarried(place, words, 'vipd does not resolve names; write the address of the server, and its port');
   else {
-    const name = nearestDnsName(endpoint.ip.replaceAll(':', '-'));
+    const address = nearestDnsName(endpoint.ip.replaceAll(':', '-'));
+    const name = servers.some(({ value }) => value.name === address) ? `${address}-${endpoint.port}` : address;
     servers.push({ value: { name, ip: endpoint.ip, port: endpoint.port }, place });
   }
 }

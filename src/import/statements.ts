@@ -101,7 +101,7 @@ export function parseStatements(file: string, text: string, grammar: Grammar): S
     } else if (char === '}') {
       endWord();
       if (grammar.ends === ';' && words.length > 0)
-        throw new Unreadable(at(firstLine), `${words[0]} is not ended; write ; after it`);
+        throw new Unreadable(at(firstLine), `"${words[0]}" is not ended; write ; after it`);
       endStatement();
       if (open.pop() === undefined) throw new Unreadable(at(line), '} closes nothing; remove it');
       block = open.at(-1)?.block ?? root;
@@ -111,11 +111,11 @@ export function parseStatements(file: string, text: string, grammar: Grammar): S
   }
   endWord();
   if (grammar.ends === ';' && words.length > 0)
-    throw new Unreadable(at(firstLine), `${words[0]} is not ended; write ; after it`);
+    throw new Unreadable(at(firstLine), `"${words[0]}" is not ended; write ; after it`);
   endStatement();
   const unclosed = open.at(-1);
   if (unclosed !== undefined)
-    throw new Unreadable(unclosed.place, `${unclosed.words[0]} { is never closed; write the missing }`);
+    throw new Unreadable(unclosed.place, `"${unclosed.words[0]} {" is never closed; write the missing }`);
   return root;
 }
 

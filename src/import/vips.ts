@@ -145,22 +145,22 @@ function putService({ name, ips, ports, listened, settings, lists }: Draft, serv
   lists.set('loadBalancer.ports', ports);
   for (const [path, found] of service.settings) settings.set(path, found);
   settings.set('loadBalancer.backends.from', { value: 'static', place: service.name.place });
-  const names = new Set<string>();
   const servers: Found<{ name: string; address: string }>[] = [];
-  for (const { value, place: at } of service.servers) {
+  for (const { value, place } of service.servers) {
     const port = value.port ?? ports[0]?.value;
     if (port === undefined) continue;
-    const { name: called } = value;
-    if (names.has(called))
-      remarks.notCarried(at, ['server', called], 'another server has the same name; give each its own');
-    else servers.push({ value: { name: called, address: endpoint(value.ip, port) }, place: at });
-    names.add(called);
-    if (value.port === undefined && ports.length > 1)
-      remarks.note(
-        at,
-        ['server', called],
-        `it takes each connection on the port it came to; vipd sends all to port ${port}`,
-      );
+    const server = { name: value.name, address: endpoint(value.ip, port) };
+    const twin = servers.find((other) => other.value.name === server.name || other.value.address === server.address);
+    if (twin !== undefined) {
+      const what = twin.value.name === server.name ? 'name' : 'address';
+      remarks.notCarried(place, ['server', server.name], `the server of line ${twin.place.line} has the same ${what}`);
+      continue;
+    }
+    servers.push({ value: server, place });
+    if (value.port === undefined && ports.length > 1) {
+      const sentence = `it takes each connection on the port it came to; vipd sends all to port ${port}`;
+      remarks.note(place, ['server', server.name], sentence);
+    }
   }
   if (servers.length > 0) lists.set('loadBalancer.backends.servers', servers);
   else {

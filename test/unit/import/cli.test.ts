@@ -50,7 +50,7 @@ test('what cannot be read is a sentence, exit code 2 and nothing on stdout', asy
     [`--nginx ${good} --nginx ${good}`, /^vipd: --nginx is given 2 times; name one file\n$/],
     [
       `--nginx ${good} --keepalived ${fileOf('open.conf', 'vrrp_instance V {\n')}`,
-      /^vipd: \S+open\.conf:1: vrrp_instance \{ is never closed; .*\n$/,
+      /^vipd: \S+open\.conf:1: "vrrp_instance \{" is never closed; .*\n$/,
     ],
     [`--nginx ${good} --haproxy ${fileOf('binary.cfg', '\0\u0001')}`, /binary\.cfg:1: it is not a text file\n$/],
     ['--keepalive x', /^vipd: vipd config import has no flag --keepalive; did you mean --keepalived\?\n$/],

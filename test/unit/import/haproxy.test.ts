@@ -124,7 +124,7 @@ test('servers that vipd cannot have are left out and named', () => {
     '8: server tls 192.168.1.104:6443: not carried over: vipd hands TLS through',
     '9: server off 192.168.1.105:6443: not carried over: it is disabled',
     '10: server proxied 192.168.1.106:6443: not carried over: vipd sends no PROXY protocol',
-    '11: server cp1: not carried over: another server has the same name',
+    '11: server cp1: not carried over: the server of line 3 has the same name',
     `12: server ${unfilled('HOST1_ID')} ${unfilled('HOST1_ADDRESS')}:6443 check: not carried over: ${unfilled('HOST1_ID')} is not filled in`,
     '13: server K8S_Master_1: vipd calls it k8s-master-1',
     '13: weight 50: not carried over: vipd gives each backend the same share',

@@ -106,6 +106,18 @@ test('addresses keep their prefix; what else is said of them is named', () => {
     assert.match(remarks, new RegExp(`conf:5: ${words}: not carried over`));
   assert.equal(vrrpOf('', '192.168.1.100 dev eth1').vip.interface, 'eth1');
   assert.match(vrrpOf('interface eth0', '192.168.1.100 dev eth1').remarks, /dev eth1: not carried over/);
+  const late = imported({
+    keepalived:
+      'vrrp_instance V {\nvirtual_router_id 51\nvirtual_ipaddress {\n192.168.1.100 dev eth1\n}\ninterface eth0\n}\n',
+  });
+  assert.equal(late.vips[0].interface, 'eth0');
+  assert.match(late.remarks.join(), /conf:4: dev eth1: not carried over/);
+  const mixed = vrrpOf('', '192.168.1.100\n2001:db8::100');
+  assert.deepEqual(mixed.vip.addresses, ['192.168.1.100']);
+  assert.match(
+    mixed.remarks,
+    /conf:6: 2001:db8::100: not carried over: keepalived itself ignores addresses of another family/,
+  );
   assert.match(vrrpOf('', 'nonsense').remarks, /nonsense: not carried over: it is not an address/);
   assert.match(vrrpOf('', '127.0.0.1').remarks, /addresses: not carried over: .*loopback/);
 });
@@ -225,7 +237,7 @@ test('numbers and words that cannot be are named, not carried over', () => {
 
 test('braces and quotes that do not match are refused with their line', () => {
   assert.deepEqual(problemsOf({ keepalived: 'vrrp_instance V {\n' }), [
-    'keepalived.conf:1: vrrp_instance { is never closed; write the missing }',
+    'keepalived.conf:1: "vrrp_instance {" is never closed; write the missing }',
   ]);
   assert.deepEqual(problemsOf({ keepalived: 'a\n}\n' }), ['keepalived.conf:2: } closes nothing; remove it']);
   assert.deepEqual(problemsOf({ keepalived: '\n{\n}' }), [

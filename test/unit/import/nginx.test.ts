@@ -98,6 +98,25 @@ test('files that stream includes, servers without an upstream, times that stream
   assert.match(times('soon').remarks.join('\n'), /proxy_connect_timeout soon: not carried over: it is not a time/);
 });
 
+test('servers of one address are told apart by their ports, and one that is listed twice is named', () => {
+  const { vips, remarks } = imported({
+    nginx: `upstream a {
+  server 10.0.0.1:1;
+  server 10.0.0.1:2;
+  server 10.0.0.1:1;
+}
+server { listen 192.168.1.100:1; proxy_pass a; }`,
+  });
+  assert.deepEqual(vips[0].loadBalancer.backends.servers, [
+    { name: '10.0.0.1', address: '10.0.0.1:1' },
+    { name: '10.0.0.1-2', address: '10.0.0.1:2' },
+  ]);
+  assert.match(
+    remarks.join('\n'),
+    /conf:4: server 10\.0\.0\.1-1: not carried over: the server of line 2 has the same address/,
+  );
+});
+
 test('servers that vipd cannot be are named as a whole', () => {
   const server = (lines: string) => imported({ nginx: `server {\n${lines}\nproxy_pass 10.0.0.1:1;\n}` });
   for (const line of [
@@ -126,11 +145,11 @@ test('servers that vipd cannot be are named as a whole', () => {
 
 test('statements end with ; and blocks with }', () => {
   assert.deepEqual(problemsOf({ nginx: 'stream {\n  server { listen 1 }\n}' }), [
-    'nginx.conf:2: listen is not ended; write ; after it',
+    'nginx.conf:2: "listen" is not ended; write ; after it',
   ]);
   assert.deepEqual(problemsOf({ nginx: 'stream {\n' }), [
-    'nginx.conf:1: stream { is never closed; write the missing }',
+    'nginx.conf:1: "stream {" is never closed; write the missing }',
   ]);
-  assert.deepEqual(problemsOf({ nginx: 'user nginx' }), ['nginx.conf:1: user is not ended; write ; after it']);
+  assert.deepEqual(problemsOf({ nginx: 'user nginx' }), ['nginx.conf:1: "user" is not ended; write ; after it']);
   assert.match(problemsOf({ nginx: "\nlog_format x 'never" })[0] ?? '', /^nginx\.conf:2: the quote ' is never closed/);
 });
