@@ -211,6 +211,23 @@ test('nftables has the host forward while it serves; a killed daemon’s change 
     await host.run('sysctl', ['-qw', `net.ipv4.ip_forward=${before}`]);
   }));
 
+test('a setting flipped while it serves is made again; what forwarding rewrites is as it was in the end', () =>
+  withHost('flip', async ({ configureVips, start, status, host }) => {
+    const all = async () => (await host.run('sysctl', ['-a', '--pattern', '^net.ipv[46].conf'])).split('\n').sort();
+    await host.run('sysctl', ['-qw', 'net.ipv4.ip_forward=0', 'net.ipv6.conf.all.forwarding=0']);
+    await host.run('sysctl', ['-qw', 'net.ipv4.conf.all.accept_redirects=0', 'net.ipv4.conf.eth0.forwarding=1']);
+    const before = await all();
+    const balancer = { mode: 'nftables', ports: [8080], backends: { from: 'static', servers: [server(1)] } };
+    const daemon = await start(await configureVips([{ ...web, loadBalancer: balancer }]));
+    const forwards = async () => (await host.run('sysctl', ['-n', 'net.ipv4.ip_forward'])).trim() === '1';
+    await until(async () => (await status()).vips[0]?.held && (await forwards()), { what: 'forwarding' });
+    await host.run('sysctl', ['-qw', 'net.ipv4.ip_forward=0']);
+    await until(forwards, { within: 3000, what: 'forwarding again' });
+    daemon.signal('SIGTERM');
+    await daemon.ended;
+    assert.deepEqual(await all(), before);
+  }));
+
 test('without IPVS in the kernel, `ipvs` is refused with the mend, and `auto` is the proxy and says why', async (t) => {
   const hasIpvs = await access('/proc/net/ip_vs').then(
     () => true,

@@ -23,7 +23,7 @@ export interface NetlinkExchange extends Disposable {
   /**
    * Sends the requests in one datagram. Resolves with what the kernel listed when it has answered the last one that asks for an
    * answer (`ack` or `dump`). Rejects with a KernelError named `operation` (and the request's subject) at the first refusal that
-   * the request does not tolerate; `ESTALE` when what was listed changed meanwhile, `ETIMEDOUT` when no answer came, and whatever
+   * the request does not tolerate; `EMSGSIZE` when they are too long for the kernel, and were not sent; `ESTALE` when what was listed changed meanwhile, `ETIMEDOUT` when no answer came, and whatever
    * the socket says.
    */
   ask(operation: string, requests: readonly NetlinkRequest[]): Promise<readonly NetlinkMessage[]>;
@@ -81,7 +81,8 @@ export function openNetlinkExchange(protocol: number, clock: Clock): NetlinkExch
           },
         };
         nextSequence += requests.length;
-        socket.send(concat(...requests.map((request, index) => encodeRequest(request, first + index))));
+        const datagram = concat(...requests.map((request, index) => encodeRequest(request, first + index)));
+        if (!socket.send(datagram)) question?.settle('EMSGSIZE');
       });
     },
     [Symbol.dispose]() {

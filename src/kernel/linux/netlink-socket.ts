@@ -7,9 +7,10 @@ export const netlinkProtocol = { route: 0, netfilter: 12, generic: 16 } as const
 export interface NetlinkSocket extends Disposable {
   /**
    * Sends one datagram to the kernel. The first one of a socket is in the kernel's hands when this returns; one sent before the
-   * last one's completion was reported waits for the event loop (a property of the package).
+   * last one's completion was reported waits for the event loop (a property of the package). False when it is longer than the kernel
+   * lets a datagram be (`net.core.wmem_max`, twice): then nothing was sent, and the socket is as good as before.
    */
-  send(datagram: Uint8Array): void;
+  send(datagram: Uint8Array): boolean;
 }
 
 /**
@@ -35,12 +36,14 @@ export function openNetlinkSocket(
   return {
     send(datagram) {
       try {
+        if (!hasRoom(raw, datagram.length)) return false;
         raw.send(datagram, {}, (error) => {
           if (error !== undefined) fail(error);
         });
       } catch (error) {
         fail(error);
       }
+      return true;
     },
     [Symbol.dispose]() {
       if (!open) return;
@@ -49,6 +52,14 @@ export function openNetlinkSocket(
       setImmediate(() => raw.close());
     },
   };
+}
+
+/** netlink_sendmsg() takes what is shorter than the send buffer less 32 bytes (net/netlink/af_netlink.c). */
+function hasRoom(raw: RawNetlinkSocket, length: number): boolean {
+  const fits = () => length <= raw.getSendBufferSize() - 32;
+  if (fits()) return true;
+  raw.setSendBufferSize(length + 32);
+  return fits();
 }
 
 function create(protocol: number): RawNetlinkSocket {

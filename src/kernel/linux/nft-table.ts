@@ -1,5 +1,6 @@
 import type { Count, Table } from '../../nft/table.js';
 import type { Clock } from '../../time/clock.js';
+import { millis, plus } from '../../time/instant.js';
 import { KernelError } from '../errors.js';
 import { type NetlinkExchange, openNetlinkExchange } from './netlink-exchange.js';
 import { netlinkProtocol } from './netlink-socket.js';
@@ -36,6 +37,7 @@ interface Held {
 
 /** How often counters are asked for again when a change came between. */
 const listAttempts = 5;
+const closingTime = millis(50);
 
 /**
  * Where the kernel lets a process own a table (5.12), it ends with the process; elsewhere a leftover goes at the next process'
@@ -54,7 +56,7 @@ export function createNftTable(name: string, operation: string, clock: Clock): N
       release();
       return;
     }
-    held ??= await claim(name, operation, clock);
+    held ??= await claimLost(name, operation, clock);
     const { exchange, flags, names } = held;
     await exchange.ask(operation, encodeSetTable(name, flags, wanted, names));
     const now = namesOf(wanted);
@@ -104,6 +106,17 @@ export function createNftTable(name: string, operation: string, clock: Clock): N
     set: (wanted) => inTurn(() => apply(wanted)),
     counters: () => inTurn(() => list(listAttempts)),
   };
+}
+
+/** The socket of a table that was lost just now may not be closed yet, and the table with it not be gone. */
+async function claimLost(name: string, operation: string, clock: Clock): Promise<Held> {
+  try {
+    return await claim(name, operation, clock);
+  } catch (error) {
+    if (!(error instanceof KernelError) || error.code !== 'EPERM') throw error;
+    await new Promise<void>((resolve) => clock.at(plus(clock.now(), closingTime), resolve));
+    return await claim(name, operation, clock);
+  }
 }
 
 async function claim(name: string, operation: string, clock: Clock): Promise<Held> {
