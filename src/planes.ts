@@ -68,11 +68,14 @@ export function createPlanes(parts: {
   const flows = createFlows(addon, clock);
   const sysctls = createSysctls();
   const memory = createSysctlMemory(parts.memoryFile);
-  const hostSettings = createHostSettings({ sysctls, memory, release: release(), log });
+  const hostSettings = createHostSettings({ sysctls, memory, release: release(), clock, log });
   const redirectShare = createShares(redirects.set);
   const balancingShare = createShares(balancing.set);
   const masqueradeShare = createShares(masquerade.set);
-  const settingsOf = (user: SettingsUser) => ({ hold: (family: Family) => hostSettings.hold(user, family) });
+  const settingsOf = (user: SettingsUser) => ({
+    hold: (family: Family) => hostSettings.hold(user, family),
+    trouble: hostSettings.trouble,
+  });
 
   /** Why IPVS cannot serve this VIP, and the mend; undefined with its version when it can. */
   async function tryIpvs(vip: VipSettings): Promise<Trial> {

@@ -20,7 +20,7 @@ export interface HostSetting {
 export interface SettingsHost {
   /** The kernel's, `6.1.0-56-amd64`. */
   readonly release: string;
-  /** Interfaces that may have IPv6 routes from router advertisements, as long as the host does not forward IPv6. */
+  /** Interfaces that may have IPv6 routes from router advertisements: those that do not forward IPv6. */
   readonly interfaces: readonly string[];
 }
 
@@ -28,6 +28,40 @@ export interface SettingsHost {
 export function settingsFor(user: SettingsUser, family: Family, host: SettingsHost): readonly HostSetting[] {
   const forwarding = family === 4 ? [forwarding4] : forwarding6(host.interfaces);
   return user === 'ipvs' ? [...ipvsSettings(host.release), ...forwarding] : forwarding;
+}
+
+/** A setting that the kernel itself rewrites when the switch for all interfaces gets another value. */
+export interface Rewritten {
+  readonly switch: string;
+  /** What the kernel makes of it when the switch gets this value. */
+  value(ofSwitch: string): string;
+}
+
+const switch4 = 'net/ipv4/ip_forward';
+const switch6 = 'net/ipv6/conf/all/forwarding';
+const redirects = 'net/ipv4/conf/all/accept_redirects';
+
+/**
+ * Undefined for a setting that stays as it is whatever else is set. (net/ipv4/devinet.c inet_forward_change, net/ipv6/addrconf.c
+ * addrconf_forward_change)
+ */
+export function rewrittenBy(name: string): Rewritten | undefined {
+  if (name === redirects) return { switch: switch4, value: (on) => (on === '0' ? '1' : '0') };
+  const [, family, device] = /^net\/ipv([46])\/conf\/([^/]+)\/forwarding$/.exec(name) ?? [];
+  if (family === undefined || device === 'all') return undefined;
+  return { switch: family === '4' ? switch4 : switch6, value: (on) => on };
+}
+
+/** What the kernel rewrites with a switch; nothing with another setting. `interfaces` lists a folder of settings. */
+export async function rewrittenWith(
+  name: string,
+  interfaces: (folder: string) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  if (name !== switch4 && name !== switch6) return [];
+  const folder = name === switch4 ? 'net/ipv4/conf' : 'net/ipv6/conf';
+  const devices = (await interfaces(folder)).filter((device) => device !== 'all');
+  const each = devices.map((device) => `${folder}/${device}/forwarding`);
+  return name === switch4 ? [redirects, ...each] : each;
 }
 
 /** `net/ipv4/vs` counts for IPv6 too and is there once the module ip_vs is. */
@@ -50,7 +84,7 @@ function ipvsSettings(release: string): readonly HostSetting[] {
 }
 
 const forwarding4: HostSetting = {
-  name: 'net/ipv4/ip_forward',
+  name: switch4,
   value: '1',
   necessary: true,
   because: 'replies of the backends pass through this host',
@@ -70,7 +104,7 @@ function forwarding6(interfaces: readonly string[]): readonly HostSetting[] {
       necessary: false,
       because: 'a host that forwards keeps its routes from router advertisements',
     }));
-  return [...routes, { ...forwarding4, name: 'net/ipv6/conf/all/forwarding' }];
+  return [...routes, { ...forwarding4, name: switch6 }];
 }
 
 /**

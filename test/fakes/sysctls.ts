@@ -20,6 +20,7 @@ export function createFakeSysctls(values: Readonly<Record<string, string>>): Fak
       const operation = `set ${name} to ${value}`;
       if (!sysctls.values.has(name)) throw new KernelError(operation, 'ENOENT');
       if (sysctls.readOnly?.test(name)) throw new KernelError(operation, 'EROFS');
+      if (sysctls.values.get(name) !== value) rewrite(sysctls.values, name, value);
       sysctls.values.set(name, value);
     },
     async list(folder) {
@@ -28,6 +29,17 @@ export function createFakeSysctls(values: Readonly<Record<string, string>>): Fak
     },
   };
   return sysctls;
+}
+
+/** As the kernel does when the switches for all interfaces change (inet_forward_change, addrconf_forward_change). */
+function rewrite(values: Map<string, string>, name: string, value: string): void {
+  const switches: Readonly<Record<string, RegExp>> = {
+    'net/ipv4/ip_forward': /^net\/ipv4\/conf\/[^/]+\/forwarding$/,
+    'net/ipv6/conf/all/forwarding': /^net\/ipv6\/conf\/[^/]+\/forwarding$/,
+  };
+  for (const other of values.keys()) if (switches[name]?.test(other)) values.set(other, value);
+  const redirects = 'net/ipv4/conf/all/accept_redirects';
+  if (name === 'net/ipv4/ip_forward' && values.has(redirects)) values.set(redirects, value === '0' ? '1' : '0');
 }
 
 /** Memory that outlives whoever uses it. */

@@ -66,7 +66,13 @@ inDebianKernel(import.meta.filename, () => {
         await network.putAddress({ ip, prefixLength: hostPrefix(ip), link, lifetime: 'forever' });
       }
       const memory = createSysctlMemory(join(await mkdtemp(join(tmpdir(), 'vipd-')), 'sysctls.json'));
-      const settings = createHostSettings({ sysctls: createSysctls(), memory, release: release(), log: silentLog });
+      const settings = createHostSettings({
+        sysctls: createSysctls(),
+        memory,
+        release: release(),
+        clock,
+        log: silentLog,
+      });
       driver = createIpvsDriver({
         ipvs: createIpvs(clock),
         masquerade,

@@ -83,7 +83,7 @@ inDebianKernel(import.meta.filename, () => {
         await network.putAddress({ ip, prefixLength: hostPrefix(ip), link, lifetime: 'forever' });
       }
       const memory = createSysctlMemory(join(await mkdtemp(join(tmpdir(), 'vipd-')), 'sysctls.json'));
-      const host = createHostSettings({ sysctls: createSysctls(), memory, release: release(), log: silentLog });
+      const host = createHostSettings({ sysctls: createSysctls(), memory, release: release(), clock, log: silentLog });
       const settings = { hold: (family: Family) => host.hold('ipvs', family) };
       const masquerade = createMasquerade(clock);
       const flows = createFlows(loadAddon(), clock);

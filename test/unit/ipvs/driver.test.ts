@@ -39,7 +39,7 @@ function createHost() {
   const troubles: string[] = [];
   const tell = (message: string) => void troubles.push(message);
   const log: Log = { debug() {}, info() {}, warn: tell, error: tell };
-  const host = createHostSettings({ sysctls, memory: createFakeSysctlMemory(), release: '6.1.0', log });
+  const host = createHostSettings({ sysctls, memory: createFakeSysctlMemory(), release: '6.1.0', clock, log });
   const settings = { hold: (family: Family) => host.hold('ipvs', family) };
   const driver = createIpvsDriver({ ipvs, masquerade, flows, settings, lookInterval: millis(2000), clock, log });
   return {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { KernelError } from '../../../src/kernel/errors.js';
 import { createHostSettings } from '../../../src/sysctl/holder.js';
 import { settingsFor } from '../../../src/sysctl/needs.js';
 import type { Log } from '../../../src/telemetry/log.js';
+import { createFakeClock } from '../../fakes/clock.js';
 import { createFakeSysctlMemory, createFakeSysctls } from '../../fakes/sysctls.js';
 
 const fresh = {
@@ -26,12 +28,13 @@ const ready4 = {
 function createHost(values: Readonly<Record<string, string>> = fresh, release = '6.1.0-56-amd64') {
   const sysctls = createFakeSysctls(values);
   const memory = createFakeSysctlMemory();
+  const clock = createFakeClock();
   const lines: string[] = [];
   const write = (message: string, fields: Readonly<Record<string, unknown>> = {}) =>
     void lines.push([message, fields.setting, fields.from, fields.to].filter((part) => part !== undefined).join(' '));
   const log: Log = { debug: write, info: write, warn: write, error: write };
-  const start = () => createHostSettings({ sysctls, memory, release, log });
-  return { sysctls, memory, lines, start, now: () => Object.fromEntries(sysctls.values) };
+  const start = () => createHostSettings({ sysctls, memory, release, clock, log });
+  return { sysctls, memory, clock, lines, start, now: () => Object.fromEntries(sysctls.values) };
 }
 
 test('what a hold changes is told, and back after the last one', async () => {
@@ -175,4 +178,105 @@ test('a probe says what could not be set, and changes nothing', async () => {
   host.sysctls.values.set('net/ipv4/ip_forward', '1');
   await settings.probe('nftables', 4);
   assert.deepEqual([host.now(), host.lines], [{ ...fresh, 'net/ipv4/ip_forward': '1' }, []]);
+});
+
+/** As vipd finds hosts that somebody has hardened, or that forward on some interfaces only. */
+const hardened = {
+  ...fresh,
+  'net/ipv4/conf/all/accept_redirects': '0',
+  'net/ipv4/conf/all/forwarding': '0',
+  'net/ipv4/conf/eth0/forwarding': '1',
+  'net/ipv4/conf/eth1/forwarding': '0',
+  'net/ipv6/conf/eth0/forwarding': '1',
+  'net/ipv6/conf/eth1/forwarding': '0',
+};
+
+test('what the kernel rewrites with the switch for all interfaces is as it was, also after a kill or a crash in between', async () => {
+  const host = createHost(hardened);
+  const settings = host.start();
+  const holds = [await settings.hold('nftables', 4), await settings.hold('nftables', 6)];
+  const held = host.now();
+  assert.deepEqual(
+    ['4/conf/all/accept_redirects', '4/conf/eth1/forwarding', '6/conf/eth1/forwarding', '6/conf/eth0/accept_ra'].map(
+      (name) => held[`net/ipv${name}`],
+    ),
+    ['0', '1', '1', '1'],
+  );
+  const kept = host.memory.kept;
+  for (const hold of holds) await hold[Symbol.asyncDispose]();
+  assert.deepEqual([host.now(), host.memory.kept], [hardened, []]);
+
+  for (const stop of ['killed', 'switch written']) {
+    for (const [name, value] of Object.entries(held)) host.sysctls.values.set(name, value);
+    if (stop === 'switch written') await host.sysctls.write('net/ipv4/ip_forward', '0');
+    host.memory.kept = kept;
+    await host.start().restoreLeftovers();
+    assert.deepEqual([host.now(), host.memory.kept], [hardened, []], stop);
+  }
+});
+
+test('what somebody made of an interface while it was held stays', async () => {
+  const host = createHost(hardened);
+  const hold = await host.start().hold('nftables', 4);
+  await host.sysctls.write('net/ipv4/conf/eth0/forwarding', '0');
+  await hold[Symbol.asyncDispose]();
+  assert.deepEqual(host.now(), { ...hardened, 'net/ipv4/conf/eth0/forwarding': '0' });
+});
+
+test('what is held and changed by somebody else is made anew with one line, and goes back as it was', async () => {
+  const host = createHost(hardened);
+  const settings = host.start();
+  const hold = await settings.hold('nftables', 4);
+  const held = host.now();
+  const before = host.lines.length;
+  await host.sysctls.write('net/ipv4/ip_forward', '0');
+  for (let looks = 0; looks < 3; looks++) {
+    host.clock.advance(1000);
+    await setImmediate();
+  }
+  assert.deepEqual(host.now(), held);
+  assert.deepEqual(host.lines.slice(before), ['kernel setting mended net/ipv4/ip_forward 0 1']);
+  await hold[Symbol.asyncDispose]();
+  assert.deepEqual([host.now(), settings.trouble()], [hardened, undefined]);
+  await host.sysctls.write('net/ipv4/ip_forward', '1');
+  host.clock.advance(5000);
+  await setImmediate();
+  await host.sysctls.write('net/ipv4/ip_forward', '0');
+  host.clock.advance(5000);
+  await setImmediate();
+  assert.equal(host.now()['net/ipv4/ip_forward'], '0');
+});
+
+test('what is held and cannot be made anew is a trouble, told once, until it can', async () => {
+  const host = createHost();
+  const settings = host.start();
+  await using _hold = await settings.hold('ipvs', 4);
+  const before = host.lines.length;
+  host.sysctls.values.set('net/ipv4/ip_forward', '0');
+  host.sysctls.readOnly = /./;
+  for (let looks = 0; looks < 3; looks++) {
+    host.clock.advance(1000);
+    await setImmediate();
+  }
+  assert.equal(settings.trouble(), 'set net/ipv4/ip_forward to 1: EROFS');
+  assert.deepEqual(host.lines.slice(before), ['kernel setting changed by somebody else net/ipv4/ip_forward']);
+  host.sysctls.readOnly = undefined;
+  host.clock.advance(1000);
+  await setImmediate();
+  assert.deepEqual([settings.trouble(), host.now()], [undefined, ready4]);
+});
+
+test('what cannot be given back stays remembered, and is given back when it can be', async () => {
+  const host = createHost(hardened);
+  const hold = await host.start().hold('nftables', 4);
+  host.sysctls.readOnly = /ip_forward/;
+  await hold[Symbol.asyncDispose]();
+  assert.deepEqual(
+    host.memory.kept.map(({ name }) => name),
+    ['net/ipv4/conf/all/accept_redirects', 'net/ipv4/conf/eth0/forwarding', 'net/ipv4/ip_forward'],
+  );
+  host.sysctls.readOnly = undefined;
+  host.clock.advance(1000);
+  await setImmediate();
+  assert.deepEqual([host.now(), host.memory.kept], [hardened, []]);
 });
