@@ -99,6 +99,9 @@ const pure = [
   'vip/neighbour-protocol.ts',
   'vip/schedule.ts',
   'vip/state.ts',
+  'vrrp/config.ts',
+  'vrrp/packet.ts',
+  'vrrp/reception.ts',
 ];
 
 test('decisions are made where no socket, no timer and no log is', () => {
@@ -115,7 +118,7 @@ test('decisions are made where no socket, no timer and no log is', () => {
 });
 
 test('features meet in the composition root, through the words of vip/', () => {
-  const features = ['arp', 'balancer', 'ipvs', 'lease', 'ndp', 'nft', 'nodes', 'proxy', 'sysctl', 'vip'];
+  const features = ['arp', 'balancer', 'ipvs', 'lease', 'ndp', 'nft', 'nodes', 'proxy', 'sysctl', 'vip', 'vrrp'];
   const words = [
     'vip/leadership.ts',
     'vip/election.ts',
