@@ -100,8 +100,10 @@ const pure = [
   'vip/schedule.ts',
   'vip/state.ts',
   'vrrp/config.ts',
+  'vrrp/machine.ts',
   'vrrp/packet.ts',
   'vrrp/reception.ts',
+  'vrrp/state.ts',
 ];
 
 test('decisions are made where no socket, no timer and no log is', () => {

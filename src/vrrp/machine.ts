@@ -1,0 +1,297 @@
+import { type Ip, ipBytes } from '../net/ip.js';
+import { earliest, type Instant, millis, plus } from '../time/instant.js';
+import type { Authority, Leadership } from '../vip/leadership.js';
+import { downInterval, skewTime } from './config.js';
+import {
+  answerInterval,
+  contends,
+  downAtFrom,
+  pauseThreshold,
+  resignationPatience,
+  silenceAllowed,
+  type VrrpEffect,
+  type VrrpEvent,
+  type VrrpReason,
+  type VrrpRole,
+  type VrrpState,
+} from './state.js';
+
+/** A step as it is being made. */
+interface Draft {
+  state: VrrpState;
+  readonly effects: VrrpEffect[];
+}
+
+type Heard = VrrpEvent & { kind: 'heard' };
+type Backup = VrrpRole & { kind: 'backup' };
+type Master = VrrpRole & { kind: 'master' };
+
+/**
+ * The election by VRRP (RFC 9568 section 6.4, RFC 3768 section 6.4), with two rules more:
+ * - A master that has not sent for as long as the others wait is none any more, before it sends again: they have taken over, or
+ *   are about to. That is so after a pause of the process and after a link that was down.
+ * - Timers are believed on `tick` only, which the driver sends when it has emptied the receive queue.
+ */
+export function stepVrrp(
+  state: VrrpState,
+  event: VrrpEvent,
+  now: Instant,
+): { readonly state: VrrpState; readonly effects: readonly VrrpEffect[] } {
+  const draft: Draft = { state, effects: [] };
+  if (state.stopped) return draft;
+  noticePause(draft, now);
+  apply(draft, event, now);
+  takePart(draft, now);
+  if (event.kind === 'tick') fire(draft, now);
+  if (isStopped(draft.state, now)) {
+    draft.state = { ...draft.state, role: { kind: 'initialize' }, stopped: true };
+    draft.effects.push({ kind: 'stopped' });
+  }
+  return draft;
+}
+
+/** When the machine wants a tick, whatever happens. */
+export function nextVrrpDeadline({ role, stopping, stopped, linkUp }: VrrpState): Instant | undefined {
+  if (stopped) return undefined;
+  switch (role.kind) {
+    case 'initialize':
+      return stopping?.giveUpAt;
+    case 'backup':
+      return linkUp ? role.downAt : undefined;
+    case 'master':
+      return role.advertAt;
+    case 'resigning':
+      return earliest(role.advertAt, role.giveUpAt);
+  }
+}
+
+/** What the election says to the VIP. @param node this node's name */
+export function vrrpLeadership(state: VrrpState, node: string): Leadership {
+  const { role, because, master } = state;
+  if (role.kind !== 'master') {
+    const isDoubting = role.kind === 'backup' && role.isDoubting;
+    const authority: Authority = isDoubting ? { kind: 'suspended', contestable: false } : { kind: 'none' };
+    return { role: 'follower', leader: master?.source, because, authority };
+  }
+  const until = plus(role.sentAt, silenceAllowed(state));
+  return { role: 'leader', leader: node, because, authority: { kind: 'proven', until, thenHeld: true } };
+}
+
+function noticePause(draft: Draft, now: Instant): void {
+  const { role, linkUp } = draft.state;
+  if (role.kind === 'master' && now > plus(role.sentAt, silenceAllowed(draft.state))) {
+    return becomeBackup(draft, linkUp ? 'paused' : 'link-down', now, true);
+  }
+  if (role.kind === 'resigning' && now > plus(role.sentAt, silenceAllowed(draft.state))) {
+    return enter(draft, { kind: 'initialize' }, draft.state.because);
+  }
+  if (role.kind !== 'backup') return;
+  const patience = downInterval(draft.state.config.version, draft.state.priority, role.masterInterval);
+  if (now <= plus(role.downAt, millis(Math.max(patience, pauseThreshold)))) return;
+  enter(draft, { ...role, downAt: plus(now, patience) }, draft.state.because);
+}
+
+function apply(draft: Draft, event: VrrpEvent, now: Instant): void {
+  const { state } = draft;
+  switch (event.kind) {
+    case 'tick':
+      return;
+    case 'start':
+      draft.state = { ...state, started: true };
+      return;
+    case 'heard':
+      return heard(draft, event, now);
+    case 'sent':
+      if (state.role.kind === 'master' || state.role.kind === 'resigning')
+        draft.state = { ...state, role: { ...state.role, sentAt: now } };
+      return;
+    case 'priority':
+      // Who owns the addresses always has 255, and nobody else ever (RFC 9568 section 5.2.4).
+      if (state.config.priority === 255) return;
+      draft.state = { ...state, priority: Math.min(254, Math.max(1, Math.round(event.priority))) };
+      return;
+    case 'source':
+      draft.state = { ...state, source: event.source };
+      return;
+    case 'fault':
+      draft.state = { ...state, fault: event.fault };
+      return;
+    case 'link':
+      return link(draft, event.up, now);
+    case 'address':
+      draft.state = { ...state, addressOn: event.on };
+      return;
+    case 'stop':
+      draft.state = { ...state, stopping: state.stopping ?? { giveUpAt: plus(now, resignationPatience) } };
+      return;
+  }
+}
+
+function link(draft: Draft, up: boolean, now: Instant): void {
+  const { linkUp, role } = draft.state;
+  draft.state = { ...draft.state, linkUp: up };
+  // While it was down nothing could be heard: what silence there was means nothing.
+  if (up && !linkUp && role.kind === 'backup') {
+    draft.state = { ...draft.state, role: { ...role, downAt: downAtFrom(draft.state, role.masterInterval, now) } };
+  }
+}
+
+function heard(draft: Draft, event: Heard, now: Instant): void {
+  const { role } = draft.state;
+  if (event.priority > 0) draft.state = { ...draft.state, master: { source: event.source, priority: event.priority } };
+  switch (role.kind) {
+    case 'initialize':
+      return;
+    case 'backup':
+      return heardAsBackup(draft, { ...role, isDoubting: false }, event, now);
+    case 'master':
+      return heardAsMaster(draft, role, event, now);
+    case 'resigning':
+      if (yieldsTo(draft.state, event) !== undefined) enter(draft, { kind: 'initialize' }, draft.state.because);
+      return;
+  }
+}
+
+/** RFC 9568 section 6.4.2. */
+function heardAsBackup(draft: Draft, role: Backup, event: Heard, now: Instant): void {
+  const { state } = draft;
+  const { config, priority } = state;
+  if (event.priority === 0) {
+    const downAt = plus(now, skewTime(config.version, priority, role.masterInterval));
+    return enter(draft, { ...role, downAt, silence: 'master-resigned' }, state.because);
+  }
+  const isLower = event.priority < priority;
+  const preemptAt = isLower && config.preempt ? (role.preemptAt ?? plus(now, config.preemptDelay)) : undefined;
+  if (preemptAt !== undefined && now >= preemptAt) {
+    // Ignored: what is left of the timer runs out.
+    return enter(draft, { ...role, preemptAt, silence: 'lower-priority-master' }, 'held-by-other');
+  }
+  const masterInterval = config.version === 3 ? event.interval : config.advertInterval;
+  const downAt = downAtFrom(state, masterInterval, now);
+  enter(draft, { ...role, masterInterval, downAt, preemptAt, silence: 'master-silent' }, 'held-by-other');
+}
+
+/** RFC 9568 section 6.4.3. */
+function heardAsMaster(draft: Draft, role: Master, event: Heard, now: Instant): void {
+  const { state } = draft;
+  if (event.priority === 0) {
+    answer(draft, role, now);
+    return;
+  }
+  const because = yieldsTo(state, event);
+  if (because !== undefined) {
+    const masterInterval = state.config.version === 3 ? event.interval : state.config.advertInterval;
+    return becomeBackup(draft, because, now, false, masterInterval);
+  }
+  // Of equal ones the main family decides; the other says nothing that it would not say too.
+  if (event.priority === state.priority && !event.isMain) return;
+  if (!answer(draft, role, now)) return;
+  draft.effects.push({ kind: 'contested' });
+}
+
+/** Why a master gives way to who sent this; undefined when it does not. */
+function yieldsTo({ priority, source }: VrrpState, event: Heard): VrrpReason | undefined {
+  if (event.priority > priority) return 'higher-priority-heard';
+  const isTie = event.priority === priority && event.isMain && source !== undefined;
+  return isTie && isHigher(event.source, source) ? 'tie-lost' : undefined;
+}
+
+/** Whether the first address is the higher one, read as a number (RFC 9568 section 6.4.3). Both are of one family. */
+function isHigher(a: Ip, b: Ip): boolean {
+  const other = ipBytes(b);
+  const bytes = ipBytes(a);
+  const first = bytes.findIndex((byte, i) => byte !== other[i]);
+  return first >= 0 && (bytes[first] ?? 0) > (other[first] ?? 0);
+}
+
+/** Advertises at once, unless that was done a moment ago; whether it was now. */
+function answer(draft: Draft, role: Master, now: Instant): boolean {
+  if (now < plus(role.sentAt, answerInterval)) return false;
+  advertise(draft, { ...role, advertAt: plus(now, draft.state.config.advertInterval) });
+  return true;
+}
+
+/** Begins to take part, or ends it. */
+function takePart(draft: Draft, now: Instant): void {
+  const { state } = draft;
+  const { role } = state;
+  if (role.kind === 'resigning') {
+    if (!state.addressOn) resign(draft);
+    return;
+  }
+  if (contends(state)) {
+    if (role.kind !== 'initialize') return;
+    if (state.priority === 255 && state.linkUp) return becomeMaster(draft, 'owner', now);
+    return becomeBackup(draft, 'starting', now, false);
+  }
+  if (!state.started) return;
+  const fault = state.source === undefined ? 'no-source-address' : 'unable';
+  const because = state.stopping !== undefined ? 'stopping' : (state.fault ?? fault);
+  if (role.kind !== 'master') return enter(draft, { kind: 'initialize' }, because);
+  enter(draft, { ...role, kind: 'resigning', giveUpAt: plus(now, resignationPatience) }, because);
+  if (!state.addressOn) resign(draft);
+}
+
+/** The address is off: another may have it (RFC 9568 section 6.4.3, Shutdown). */
+function resign(draft: Draft): void {
+  draft.effects.push({ kind: 'advertise', priority: 0 });
+  enter(draft, { kind: 'initialize' }, draft.state.because);
+}
+
+/** The timers. */
+function fire(draft: Draft, now: Instant): void {
+  const { role, linkUp } = draft.state;
+  switch (role.kind) {
+    case 'initialize':
+      return;
+    case 'backup':
+      if (linkUp && now >= role.downAt) becomeMaster(draft, role.silence, now);
+      return;
+    case 'resigning':
+      if (now >= role.giveUpAt) return enter(draft, { kind: 'initialize' }, draft.state.because);
+      if (now >= role.advertAt) advertise(draft, { ...role, advertAt: nextAdvert(draft, role.advertAt, now) });
+      return;
+    case 'master':
+      if (now >= role.advertAt) advertise(draft, { ...role, advertAt: nextAdvert(draft, role.advertAt, now) });
+      return;
+  }
+}
+
+/** In step with the ones before, so that lateness does not add up; but no two at once. */
+function nextAdvert(draft: Draft, advertAt: Instant, now: Instant): Instant {
+  const { advertInterval } = draft.state.config;
+  const next = plus(advertAt, advertInterval);
+  return next > now ? next : plus(now, advertInterval);
+}
+
+function advertise(draft: Draft, role: Exclude<VrrpRole, { kind: 'initialize' | 'backup' }>): void {
+  draft.state = { ...draft.state, role };
+  if (draft.state.linkUp) draft.effects.push({ kind: 'advertise', priority: draft.state.priority });
+}
+
+function becomeMaster(draft: Draft, because: VrrpReason, now: Instant): void {
+  const advertAt = plus(now, draft.state.config.advertInterval);
+  enter(draft, { kind: 'master', advertAt, sentAt: now }, because);
+  draft.effects.push({ kind: 'advertise', priority: draft.state.priority });
+}
+
+function becomeBackup(
+  draft: Draft,
+  because: VrrpReason,
+  now: Instant,
+  isDoubting: boolean,
+  masterInterval = draft.state.config.advertInterval,
+): void {
+  const downAt = downAtFrom(draft.state, masterInterval, now);
+  const silence = 'master-silent' as const;
+  enter(draft, { kind: 'backup', masterInterval, downAt, silence, preemptAt: undefined, isDoubting }, because);
+}
+
+function isStopped({ stopping, role, addressOn }: VrrpState, now: Instant): boolean {
+  if (stopping === undefined || role.kind === 'resigning') return false;
+  return !addressOn || now >= stopping.giveUpAt;
+}
+
+function enter(draft: Draft, role: VrrpRole, because: VrrpReason): void {
+  draft.state = { ...draft.state, role, because };
+}

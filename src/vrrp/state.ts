@@ -1,0 +1,133 @@
+import type { Ip } from '../net/ip.js';
+import { type Instant, type Millis, millis, plus } from '../time/instant.js';
+import { downInterval, type VrrpConfig } from './config.js';
+
+/** Why this router leads or does not: the same words in log, metrics and status. */
+export type VrrpReason =
+  | 'starting'
+  | 'owner' // priority 255: asks nobody
+  | 'master-silent'
+  | 'master-resigned' // it said priority 0
+  | 'lower-priority-master' // and we preempt
+  | 'held-by-other'
+  | 'higher-priority-heard'
+  | 'tie-lost' // equal priority, higher address
+  | 'paused' // nothing was sent for so long that others may have taken over
+  | 'link-down'
+  | VrrpFault
+  | 'stopping';
+
+/** Why this router does not take part. */
+export type VrrpFault = 'unable' | 'no-source-address' | 'no-socket';
+
+export type VrrpEvent =
+  | { readonly kind: 'start' }
+  /** The clock, looked at when everything that had been received was told: only then is a timer believed. */
+  | { readonly kind: 'tick' }
+  /** An advertisement that counts (`receive`). `isMain`: of the family that breaks ties. */
+  | {
+      readonly kind: 'heard';
+      readonly source: Ip;
+      readonly isMain: boolean;
+      readonly priority: number;
+      readonly interval: Millis;
+    }
+  /** What was asked for by `advertise` is on its way. */
+  | { readonly kind: 'sent' }
+  /** Tracking wants another priority than the configured one. */
+  | { readonly kind: 'priority'; readonly priority: number }
+  /** The address that the main family is sent from. */
+  | { readonly kind: 'source'; readonly source: Ip | undefined }
+  | { readonly kind: 'fault'; readonly fault: VrrpFault | undefined }
+  | { readonly kind: 'link'; readonly up: boolean }
+  /** Whether the VIP is, or may be, on this node: nothing is given away before it is off. */
+  | { readonly kind: 'address'; readonly on: boolean }
+  | { readonly kind: 'stop' };
+
+export type VrrpEffect =
+  /** Sends an advertisement of this priority, in every family. */
+  | { readonly kind: 'advertise'; readonly priority: number }
+  /** A master of lower priority has spoken, and perhaps taught the LAN that the VIP is his: announce it again. */
+  | { readonly kind: 'contested' }
+  | { readonly kind: 'stopped' };
+
+/** RFC 9568 section 6.3: Initialize, Backup, Active (which everybody still calls master). */
+export type VrrpRole =
+  | { readonly kind: 'initialize' }
+  | {
+      readonly kind: 'backup';
+      /** Active_Adver_Interval: in v3 the master's, in v2 our own. */
+      readonly masterInterval: Millis;
+      /** When Active_Down_Timer fires, and what it will mean. */
+      readonly downAt: Instant;
+      readonly silence: 'master-silent' | 'master-resigned' | 'lower-priority-master';
+      /** Until when a master of lower priority is left alone; undefined when none was heard. */
+      readonly preemptAt: Instant | undefined;
+      /** Was master, was paused, and has heard nobody since: the address is neither given up nor used. */
+      readonly isDoubting: boolean;
+    }
+  | {
+      readonly kind: 'master';
+      /** When Adver_Timer fires. */
+      readonly advertAt: Instant;
+      /** The last advertisement that was sent, or the beginning. */
+      readonly sentAt: Instant;
+    }
+  /** Was master and gives up: advertises until the address is off, so that no other takes it before. */
+  | { readonly kind: 'resigning'; readonly advertAt: Instant; readonly sentAt: Instant; readonly giveUpAt: Instant };
+
+export interface VrrpState {
+  readonly config: VrrpConfig;
+  readonly role: VrrpRole;
+  readonly because: VrrpReason;
+  /** What is advertised: the configured one, or what tracking makes of it. */
+  readonly priority: number;
+  readonly source: Ip | undefined;
+  /** Who was last heard to be master. */
+  readonly master: { readonly source: Ip; readonly priority: number } | undefined;
+  readonly fault: VrrpFault | undefined;
+  readonly linkUp: boolean;
+  readonly addressOn: boolean;
+  readonly started: boolean;
+  readonly stopping: { readonly giveUpAt: Instant } | undefined;
+  readonly stopped: boolean;
+}
+
+/** How long a resigning master waits for the address to be off; then its lifetime in the kernel has ended, or soon will. */
+export const resignationPatience = millis(3000);
+/** No answer to a master of lower priority follows an advertisement sooner than this: a flood is not answered by another. */
+export const answerInterval = millis(10);
+/** A backup whose timer fires this late was paused, and listens once more before it believes the silence. */
+export const pauseThreshold = millis(1000);
+
+export function initialVrrp(config: VrrpConfig, linkUp: boolean): VrrpState {
+  return {
+    config,
+    role: { kind: 'initialize' },
+    because: 'starting',
+    priority: config.priority,
+    source: undefined,
+    master: undefined,
+    fault: undefined,
+    linkUp,
+    addressOn: false,
+    started: false,
+    stopping: undefined,
+    stopped: false,
+  };
+}
+
+/** Whether this router takes part in the election. */
+export function contends({ started, fault, source, stopping }: VrrpState): boolean {
+  return started && fault === undefined && source !== undefined && stopping === undefined;
+}
+
+/** How long a master may not send before the others take over; less than any of them waits. */
+export function silenceAllowed({ config }: VrrpState): Millis {
+  return millis(3 * config.advertInterval);
+}
+
+/** When a backup that hears nothing from `now` on takes over. */
+export function downAtFrom({ config, priority }: VrrpState, masterInterval: Millis, now: Instant): Instant {
+  return plus(now, downInterval(config.version, priority, masterInterval));
+}

@@ -1,0 +1,403 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Ip } from '../../../src/net/ip.js';
+import { type Instant, millis } from '../../../src/time/instant.js';
+import { downInterval, skewTime, spokenFamilies, type VrrpConfig } from '../../../src/vrrp/config.js';
+import { nextVrrpDeadline, stepVrrp, vrrpLeadership } from '../../../src/vrrp/machine.js';
+import { initialVrrp, type VrrpEffect, type VrrpEvent } from '../../../src/vrrp/state.js';
+
+const own = '192.0.2.20' as Ip;
+const lowerAddress = '192.0.2.3' as Ip;
+const higherAddress = '192.0.2.100' as Ip;
+
+const base: VrrpConfig = {
+  version: 3,
+  virtualRouterId: 51,
+  priority: 100,
+  advertInterval: millis(1000),
+  preempt: true,
+  preemptDelay: millis(0),
+  authPass: '',
+  unicastPeers: [],
+  checksum: 'keepalived',
+  addresses: ['192.0.2.1' as Ip],
+};
+
+function word(effect: VrrpEffect): string {
+  return effect.kind === 'advertise' ? `advertise ${effect.priority}` : effect.kind;
+}
+
+/** One router, told what happens; what it sends is on its way at once. `seen` has what it asked for, with the time. */
+function router(differences: Partial<VrrpConfig> = {}) {
+  let state = initialVrrp({ ...base, ...differences }, true);
+  let now = 0;
+  const seen: string[] = [];
+  function at(time: number, event: VrrpEvent): string[] {
+    now = time;
+    const stepped = stepVrrp(state, event, now as Instant);
+    state = stepped.state;
+    const words = stepped.effects.map(word);
+    seen.push(...words.map((effect) => `${now} ${effect}`));
+    for (const effect of stepped.effects) {
+      if (effect.kind === 'advertise') state = stepVrrp(state, { kind: 'sent' }, now as Instant).state;
+    }
+    return words;
+  }
+  const it = {
+    at,
+    seen,
+    state: () => state,
+    role: () => state.role.kind,
+    because: () => state.because,
+    authority: () => vrrpLeadership(state, 'lb1').authority.kind,
+    heard(time: number, priority: number, { source = lowerAddress, interval = 1000, isMain = true } = {}): string[] {
+      return at(time, { kind: 'heard', source, isMain, priority, interval: millis(interval) });
+    },
+    /** Lets time pass, waking when the machine asks. */
+    until(end: number) {
+      for (;;) {
+        const next = nextVrrpDeadline(state);
+        if (next === undefined || next > end) break;
+        at(Math.max(next, now), { kind: 'tick' });
+      }
+      now = end;
+      return it;
+    },
+    start() {
+      at(0, { kind: 'source', source: own });
+      at(0, { kind: 'start' });
+      return it;
+    },
+    /** Master since the end of its first down interval, and its address on. */
+    master() {
+      it.start().until(downInterval(state.config.version, state.priority, state.config.advertInterval) + 1);
+      at(now, { kind: 'address', on: true });
+      seen.length = 0;
+      return it;
+    },
+  };
+  return it;
+}
+
+const down3 = 3000 + (156 * 1000) / 256;
+
+test('the intervals are the field’s (RFC 3768 section 6.1, RFC 9568 section 6.1)', () => {
+  const rounded = (value: number) => Math.round(value * 10) / 10;
+  assert.deepEqual(
+    [100, 101, 90, 254].map((priority) => rounded(downInterval(2, priority, millis(1000)))),
+    [3609.4, 3605.5, 3648.4, 3007.8],
+  );
+  assert.equal(rounded(downInterval(3, 100, millis(300))), 1082.8);
+  assert.equal(rounded(downInterval(3, 100, millis(100))), 360.9);
+  assert.equal(rounded(downInterval(3, 254, millis(100))), 300.8);
+  assert.equal(rounded(downInterval(3, 100, millis(10))), 36.1);
+  // v2's skew does not depend on the interval.
+  assert.equal(rounded(skewTime(2, 100, millis(5000))), 609.4);
+  assert.equal(rounded(skewTime(3, 100, millis(5000))), 3046.9);
+});
+
+test('an election is spoken in the families of its addresses; v2 knows IPv4 only', () => {
+  const both = ['2001:db8::1' as Ip, '192.0.2.1' as Ip];
+  assert.deepEqual(spokenFamilies({ ...base, addresses: both }), [4, 6]);
+  assert.deepEqual(spokenFamilies({ ...base, version: 2, addresses: both }), [4]);
+  assert.deepEqual(spokenFamilies({ ...base, addresses: ['2001:db8::1' as Ip] }), [6]);
+  assert.deepEqual(spokenFamilies({ ...base, addresses: both, unicastPeers: ['fe80::2' as Ip] }), [6]);
+});
+
+test('Initialize, start with priority 255: advertises and is master at once (6.4.1)', () => {
+  const it = router({ priority: 255 }).start();
+  assert.deepEqual(it.seen, ['0 advertise 255']);
+  assert.equal(it.role(), 'master');
+  assert.equal(it.because(), 'owner');
+});
+
+test('Initialize, start with less: backup for one down interval, then master; first the advertisement (6.4.1, 6.4.2)', () => {
+  const it = router().start();
+  assert.equal(it.role(), 'backup');
+  assert.equal(it.authority(), 'none');
+  it.until(down3 - 1);
+  assert.deepEqual(it.seen, []);
+  it.until(down3 + 1);
+  assert.deepEqual(it.seen, [`${down3} advertise 100`]);
+  assert.equal(it.because(), 'master-silent');
+  assert.equal(it.authority(), 'proven');
+});
+
+test('Initialize without an address to send from: takes no part until there is one', () => {
+  const it = router();
+  it.at(0, { kind: 'start' });
+  it.until(60_000);
+  assert.equal(it.role(), 'initialize');
+  assert.equal(it.because(), 'no-source-address');
+  it.at(60_000, { kind: 'source', source: own });
+  it.until(60_000 + down3);
+  assert.equal(it.role(), 'master');
+});
+
+test('Backup, priority 0: takes over after the skew time (6.4.2)', () => {
+  const it = router().start();
+  it.heard(1000, 0);
+  it.until(1000 + (156 * 1000) / 256 - 1);
+  assert.equal(it.role(), 'backup');
+  it.until(1000 + (156 * 1000) / 256);
+  assert.deepEqual(it.seen, [`${1000 + (156 * 1000) / 256} advertise 100`]);
+  assert.equal(it.because(), 'master-resigned');
+});
+
+test('Backup, equal or higher priority: waits a down interval anew, in v3 by the master’s interval (6.4.2)', () => {
+  for (const priority of [100, 101, 255]) {
+    const it = router().start();
+    it.heard(500, priority, { interval: 100 });
+    const down = 300 + (156 * 100) / 256;
+    it.until(500 + down - 1);
+    assert.equal(it.role(), 'backup');
+    assert.equal(it.because(), 'held-by-other');
+    it.until(500 + down);
+    assert.equal(it.role(), 'master');
+    // Back at its own interval.
+    assert.equal(nextVrrpDeadline(it.state()), 500 + down + 1000);
+  }
+});
+
+test('Backup in v2 never learns an interval', () => {
+  const it = router({ version: 2 }).start();
+  it.heard(500, 101, { interval: 100 });
+  it.until(500 + down3 - 1);
+  assert.equal(it.role(), 'backup');
+});
+
+test('Backup, lower priority, preempt: ignored, what is left of the timer runs out (6.4.2)', () => {
+  const it = router().start();
+  for (let time = 100; time < down3; time += 1000) it.heard(time, 99);
+  it.until(down3);
+  assert.equal(it.role(), 'master');
+  assert.equal(it.because(), 'lower-priority-master');
+});
+
+test('Backup, lower priority, no preempt: a master like any other, until it is silent', () => {
+  const it = router({ preempt: false }).start();
+  let time = 100;
+  for (; time < 60_000; time += 1000) it.until(time).heard(time, 1);
+  assert.equal(it.role(), 'backup');
+  it.until(time - 1000 + down3);
+  assert.equal(it.role(), 'master');
+});
+
+test('Backup, lower priority, preemptDelay: left alone for so long from its first advertisement on', () => {
+  const it = router({ preemptDelay: millis(10_000) }).start();
+  let time = 100;
+  for (; time < 10_000; time += 1000) it.until(time).heard(time, 99);
+  assert.equal(it.role(), 'backup');
+  const lastReset = time - 1000;
+  for (; time < 20_000; time += 1000) it.until(time).heard(time, 99);
+  const taken = it.seen[0];
+  // Ignored from 10.1 s on: the timer set by the one before runs out.
+  assert.equal(taken, `${lastReset + down3} advertise 100`);
+});
+
+test('Backup, preemptDelay: a master of equal or higher priority in between starts it anew', () => {
+  const it = router({ preemptDelay: millis(5000) }).start();
+  it.heard(100, 99);
+  it.until(1000).heard(1000, 150);
+  it.until(2000).heard(2000, 99);
+  it.until(4000).heard(4000, 99);
+  it.until(6000).heard(6000, 99);
+  assert.equal(it.role(), 'backup');
+  it.until(6000 + down3);
+  assert.equal(it.role(), 'master');
+});
+
+test('Master: advertises once in every interval, in step (6.4.3)', () => {
+  const it = router().master();
+  it.until(down3 + 3000);
+  assert.deepEqual(
+    it.seen,
+    [1, 2, 3].map((n) => `${down3 + n * 1000} advertise 100`),
+  );
+  // A tick that comes late does not shift the later ones.
+  it.at(down3 + 4007, { kind: 'tick' });
+  assert.equal(nextVrrpDeadline(it.state()), down3 + 5000);
+});
+
+test('Master, priority 0: advertises at once and stays (6.4.3)', () => {
+  const it = router().master();
+  assert.deepEqual(it.heard(down3 + 500, 0), ['advertise 100']);
+  assert.equal(it.role(), 'master');
+  assert.equal(nextVrrpDeadline(it.state()), down3 + 1500);
+});
+
+test('Master, higher priority: backup at once, by that one’s interval (6.4.3)', () => {
+  const it = router().master();
+  assert.deepEqual(it.heard(down3 + 500, 101, { interval: 100 }), []);
+  assert.equal(it.role(), 'backup');
+  assert.equal(it.because(), 'higher-priority-heard');
+  assert.equal(it.authority(), 'none');
+  assert.equal(nextVrrpDeadline(it.state()), down3 + 500 + 300 + (156 * 100) / 256);
+});
+
+test('Master, equal priority: the higher address wins, compared as a number (6.4.3)', () => {
+  const loser = router().master();
+  assert.deepEqual(loser.heard(down3 + 500, 100, { source: higherAddress }), []);
+  assert.equal(loser.because(), 'tie-lost');
+  const winner = router().master();
+  assert.deepEqual(winner.heard(down3 + 500, 100, { source: lowerAddress }), ['advertise 100', 'contested']);
+  assert.equal(winner.role(), 'master');
+});
+
+test('Master, equal priority in the family that breaks no ties: nothing', () => {
+  for (const source of ['fe80::1', 'fe80::ffff'] as Ip[]) {
+    const it = router().master();
+    assert.deepEqual(it.heard(down3 + 500, 100, { source, isMain: false }), []);
+    assert.equal(it.role(), 'master');
+  }
+});
+
+test('Master, a higher priority in either family: backup', () => {
+  const it = router().master();
+  it.heard(down3 + 500, 101, { source: 'fe80::1' as Ip, isMain: false });
+  assert.equal(it.role(), 'backup');
+});
+
+test('Master, lower priority: answers at once and announces anew (6.4.3); a flood is not answered by another', () => {
+  const it = router().master();
+  assert.deepEqual(it.heard(down3 + 500, 99), ['advertise 100', 'contested']);
+  for (let i = 1; i < 10; i++) assert.deepEqual(it.heard(down3 + 500 + i, 99), []);
+  assert.deepEqual(it.heard(down3 + 510, 99), ['advertise 100', 'contested']);
+  assert.equal(it.role(), 'master');
+});
+
+test('Master, shutdown: priority 0 when the address is off, and not before (6.4.3)', () => {
+  const it = router().master();
+  assert.deepEqual(it.at(down3 + 100, { kind: 'stop' }), []);
+  assert.equal(it.authority(), 'none');
+  it.until(down3 + 1500);
+  assert.deepEqual(it.seen, [`${down3 + 1000} advertise 100`]);
+  assert.deepEqual(it.at(down3 + 1600, { kind: 'address', on: false }), ['advertise 0', 'stopped']);
+  assert.equal(nextVrrpDeadline(it.state()), undefined);
+});
+
+test('Master, shutdown, and the address does not come off: stops without a word after some seconds', () => {
+  const it = router().master();
+  it.at(down3 + 100, { kind: 'stop' });
+  it.until(60_000);
+  assert.equal(it.seen.at(-1), `${down3 + 3100} stopped`);
+  assert.ok(!it.seen.some((line) => line.endsWith('advertise 0')));
+});
+
+test('Backup, shutdown: says nothing (6.4.2)', () => {
+  assert.deepEqual(router().start().at(100, { kind: 'stop' }), ['stopped']);
+});
+
+test('Master that cannot serve: priority 0 when the address is off; takes part again when it can', () => {
+  const it = router().master();
+  it.at(down3 + 100, { kind: 'fault', fault: 'unable' });
+  assert.deepEqual(it.at(down3 + 110, { kind: 'address', on: false }), ['advertise 0']);
+  assert.equal(it.because(), 'unable');
+  it.until(20_000);
+  assert.equal(it.role(), 'initialize');
+  it.at(20_000, { kind: 'fault', fault: undefined });
+  it.until(20_000 + down3);
+  assert.equal(it.role(), 'master');
+});
+
+test('Master that gives up hears a higher priority: that one has it, no priority 0', () => {
+  const it = router().master();
+  it.at(down3 + 100, { kind: 'fault', fault: 'unable' });
+  it.heard(down3 + 105, 200);
+  assert.deepEqual(it.at(down3 + 110, { kind: 'address', on: false }), []);
+});
+
+test('priority by tracking: told with the next advertisement, kept between 1 and 254, never for an owner', () => {
+  const it = router().master();
+  it.at(down3 + 100, { kind: 'priority', priority: 80 });
+  it.until(down3 + 1000);
+  assert.deepEqual(it.seen, [`${down3 + 1000} advertise 80`]);
+  it.at(down3 + 1100, { kind: 'priority', priority: -20 });
+  assert.equal(it.state().priority, 1);
+  it.at(down3 + 1100, { kind: 'priority', priority: 900 });
+  assert.equal(it.state().priority, 254);
+  const owner = router({ priority: 255 }).start();
+  owner.at(1, { kind: 'priority', priority: 10 });
+  assert.equal(owner.state().priority, 255);
+});
+
+test('a master that was paused longer than the others wait sends nothing: it listens first', () => {
+  const it = router().master();
+  it.until(down3 + 1000);
+  it.seen.length = 0;
+  const woken = down3 + 6000;
+  assert.deepEqual(it.at(woken, { kind: 'tick' }), []);
+  assert.equal(it.role(), 'backup');
+  assert.equal(it.because(), 'paused');
+  assert.equal(it.authority(), 'suspended');
+  // Whoever spoke meanwhile, of whatever priority: the address is theirs.
+  it.heard(woken, 1);
+  assert.equal(it.authority(), 'none');
+});
+
+test('a master that was paused and is alone is master again after a down interval, its address never given up', () => {
+  const it = router().master();
+  const woken = down3 + 6000;
+  it.at(woken, { kind: 'tick' });
+  it.until(woken + down3 - 1);
+  assert.equal(it.authority(), 'suspended');
+  it.until(woken + down3);
+  assert.equal(it.authority(), 'proven');
+});
+
+test('a master whose advertisements the kernel refuses is none after a while', () => {
+  const it = router().master();
+  let state = it.state();
+  let now = down3;
+  for (; now < down3 + 10_000; now = nextVrrpDeadline(state) ?? now) {
+    state = stepVrrp(state, { kind: 'tick' }, now as Instant).state;
+    if (state.role.kind === 'backup') break;
+  }
+  assert.equal(state.because, 'paused');
+  assert.equal(now, down3 + 4000);
+});
+
+test('a master whose link is down sends nothing; when it was down for long it listens first', () => {
+  const short = router().master();
+  short.at(down3 + 100, { kind: 'link', up: false });
+  short.until(down3 + 2000);
+  assert.deepEqual(short.seen, []);
+  short.at(down3 + 2500, { kind: 'link', up: true });
+  short.until(down3 + 3000);
+  assert.deepEqual(short.seen, [`${down3 + 3000} advertise 100`]);
+  const long = router().master();
+  long.at(down3 + 100, { kind: 'link', up: false });
+  long.until(60_000);
+  assert.equal(long.because(), 'link-down');
+  assert.equal(long.role(), 'backup');
+  long.at(60_000, { kind: 'link', up: true });
+  long.until(60_000 + down3 - 1);
+  assert.equal(long.role(), 'backup');
+  long.until(60_000 + down3);
+  assert.equal(long.role(), 'master');
+});
+
+test('a backup that was paused listens once more before it believes the silence', () => {
+  const it = router().start();
+  assert.deepEqual(it.at(down3 + 9000, { kind: 'tick' }), []);
+  assert.equal(it.role(), 'backup');
+  it.until(down3 + 9000 + down3);
+  assert.equal(it.role(), 'master');
+});
+
+test('a timer is believed on a tick only: what was received while it was due is told first', () => {
+  const it = router().start();
+  assert.deepEqual(it.heard(down3 + 5, 99), []);
+  assert.deepEqual(it.heard(down3 + 5, 150), []);
+  assert.deepEqual(it.at(down3 + 5, { kind: 'tick' }), []);
+  assert.equal(it.role(), 'backup');
+});
+
+test('the authority ends when others may take over', () => {
+  const it = router({ advertInterval: millis(100) }).master();
+  const leadership = vrrpLeadership(it.state(), 'lb1');
+  const { role } = it.state();
+  assert.ok(role.kind === 'master');
+  assert.equal(leadership.leader, 'lb1');
+  assert.deepEqual(leadership.authority, { kind: 'proven', until: role.sentAt + 300, thenHeld: true });
+});
