@@ -5,6 +5,7 @@
 #include "route_socket.h"
 #include "relay.h"
 #include "values.h"
+#include "vrrp_socket.h"
 
 /* The functions of the addon by name; src/kernel/linux/addon.ts has their types. */
 static const struct {
@@ -16,6 +17,10 @@ static const struct {
     {"packetSend", vipd_event_socket_send},
     {"packetClose", vipd_event_socket_close},
     {"rawSend", vipd_raw_send},
+    {"vrrpOpen", vipd_vrrp_socket_open},
+    {"vrrpSend", vipd_vrrp_socket_send},
+    {"vrrpDrain", vipd_event_socket_drain},
+    {"vrrpClose", vipd_event_socket_close},
     {"routeOpen", vipd_route_socket_open},
     {"routeClose", vipd_event_socket_close},
     {"relayCreate", vipd_relay_create},

@@ -12,6 +12,9 @@
 /* Datagrams handed over per wake-up: polling is level-triggered, so the rest comes on the loop's next turn, after the timers. */
 enum { DATAGRAMS_PER_WAKE = 32 };
 
+/* More than a receive buffer holds of the smallest: whoever drains under a flood comes to an end. */
+enum { DATAGRAMS_PER_DRAIN = 4096 };
+
 /* Bytes of a datagram; longer ones are cut. More than any frame or notification of the kernel has. */
 enum { DATAGRAM_MAX = 65536 };
 
@@ -20,6 +23,7 @@ struct event_socket {
   int owners; /* the JavaScript handle, and the libuv handle until it is closed */
   int fd;     /* -1 once closed */
   int kept;   /* closed with it; -1 for none */
+  vipd_receive receive;
   uv_poll_t *poll;
   napi_ref on_datagram, on_error;
   napi_async_cleanup_hook_handle cleanup;
@@ -83,16 +87,15 @@ static void fail(struct event_socket *socket, const char *operation, int error) 
   napi_close_handle_scope(socket->env, scope);
 }
 
-/*
- * packet_notifier() in net/packet/af_packet.c: when the interface goes down the socket gets ENETDOWN once, and is heard again by
- * itself when the interface is up. libuv has stopped polling then, since it saw POLLERR.
- */
-static void event_socket_ready(uv_poll_t *poll, int status, int events) {
-  struct event_socket *socket = uv_handle_get_data((uv_handle_t *)poll);
+static ssize_t receive_plainly(int fd, void *buffer, size_t size) {
+  return recv(fd, buffer, size, 0);
+}
+
+/* Hands over at most `most` datagrams, in the order they came. */
+static void receive_some(struct event_socket *socket, int most) {
   unsigned char datagram[DATAGRAM_MAX];
-  (void)events;
-  for (int count = 0; count < DATAGRAMS_PER_WAKE && socket->fd >= 0; count++) {
-    ssize_t length = recv(socket->fd, datagram, sizeof datagram, 0);
+  for (int count = 0; count < most && socket->fd >= 0; count++) {
+    ssize_t length = socket->receive(socket->fd, datagram, sizeof datagram);
     if (length >= 0) {
       deliver(socket, datagram, (size_t)length);
     } else if (errno == EAGAIN) {
@@ -101,6 +104,16 @@ static void event_socket_ready(uv_poll_t *poll, int status, int events) {
       fail(socket, "recv", errno);
     }
   }
+}
+
+/*
+ * packet_notifier() in net/packet/af_packet.c: when the interface goes down the socket gets ENETDOWN once, and is heard again by
+ * itself when the interface is up. libuv has stopped polling then, since it saw POLLERR.
+ */
+static void event_socket_ready(uv_poll_t *poll, int status, int events) {
+  struct event_socket *socket = uv_handle_get_data((uv_handle_t *)poll);
+  (void)events;
+  receive_some(socket, DATAGRAMS_PER_WAKE);
   if (status < 0 && socket->fd >= 0) {
     int error = uv_poll_start(poll, UV_READABLE, event_socket_ready);
     if (error < 0) fail(socket, "epoll", -error);
@@ -142,6 +155,7 @@ napi_value vipd_event_socket(napi_env env, int fd, napi_value on_datagram, napi_
   socket->env = env;
   socket->owners = 1;
   socket->fd = socket->kept = -1;
+  socket->receive = receive_plainly;
   if (napi_create_external(env, socket, handle_collected, NULL, &handle) != napi_ok) {
     free(socket);
     close(fd);
@@ -171,6 +185,26 @@ napi_value vipd_event_socket(napi_env env, int fd, napi_value on_datagram, napi_
 void vipd_event_socket_keep(napi_env env, napi_value handle, int fd) {
   void *data;
   if (napi_get_value_external(env, handle, &data) == napi_ok) ((struct event_socket *)data)->kept = fd;
+}
+
+void vipd_event_socket_receive_by(napi_env env, napi_value handle, vipd_receive receive) {
+  void *data;
+  if (napi_get_value_external(env, handle, &data) == napi_ok) ((struct event_socket *)data)->receive = receive;
+}
+
+int vipd_event_socket_fd(napi_env env, napi_value handle) {
+  void *data;
+  return napi_get_value_external(env, handle, &data) == napi_ok ? ((struct event_socket *)data)->fd : -1;
+}
+
+napi_value vipd_event_socket_drain(napi_env env, napi_callback_info info) {
+  napi_value handle;
+  size_t count = 1;
+  void *socket;
+  TRY(env, napi_get_cb_info(env, info, &count, &handle, NULL, NULL));
+  TRY(env, napi_get_value_external(env, handle, &socket));
+  receive_some(socket, DATAGRAMS_PER_DRAIN);
+  return NULL;
 }
 
 napi_value vipd_event_socket_send(napi_env env, napi_callback_info info) {

@@ -1,6 +1,8 @@
 /* A datagram socket in JavaScript's hands: receives on the event loop that opened it. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "values.h"
 
 /*
@@ -12,6 +14,19 @@ napi_value vipd_event_socket(napi_env env, int fd, napi_value on_datagram, napi_
 
 /* Closes `fd` too when the socket is closed. For a handle of vipd_event_socket that is open, once. */
 void vipd_event_socket_keep(napi_env env, napi_value handle, int fd);
+
+/* Receives by this function from now on instead of recv(2), which it is like. */
+typedef ssize_t (*vipd_receive)(int fd, void *buffer, size_t size);
+void vipd_event_socket_receive_by(napi_env env, napi_value handle, vipd_receive receive);
+
+/* The socket itself; -1 once it is closed, or when the handle is none. */
+int vipd_event_socket_fd(napi_env env, napi_value handle);
+
+/*
+ * drain(handle): hands over what the kernel has received until now, before it returns, as far as the receive buffer can hold it.
+ * Nothing when it is closed.
+ */
+napi_value vipd_event_socket_drain(napi_env env, napi_callback_info info);
 
 /* send(handle, Uint8Array): sends one datagram. Throws vipd_errno_error (EBADF once it is closed). */
 napi_value vipd_event_socket_send(napi_env env, napi_callback_info info);

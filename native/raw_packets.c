@@ -34,18 +34,25 @@ static bool send_ipv6(int fd, const struct ip6_hdr *packet, size_t length) {
   return sendto(fd, packet, length, MSG_NOSIGNAL, (const struct sockaddr *)&to, sizeof to) >= 0;
 }
 
+static int version_of(const uint8_t *packet, size_t length) {
+  return length > 0 ? packet[0] >> 4 : 0;
+}
+
+bool vipd_raw_send_packet(int fd, const uint8_t *packet, size_t length) {
+  int version = version_of(packet, length);
+  if (version == 4 && length >= sizeof(struct ip)) return send_ipv4(fd, (const struct ip *)packet, length);
+  if (version == 6 && length >= sizeof(struct ip6_hdr)) return send_ipv6(fd, (const struct ip6_hdr *)packet, length);
+  errno = EINVAL;
+  return false;
+}
+
 /* Whether the packet was sent; -1 with errno when its family has no socket. */
 static int send_packet(struct raw_sockets *sockets, const uint8_t *packet, size_t length) {
-  int version = length > 0 ? packet[0] >> 4 : 0;
-  if (version == 4 && length >= sizeof(struct ip)) {
-    if (sockets->ipv4 < 0 && (sockets->ipv4 = open_raw(AF_INET)) < 0) return -1;
-    return send_ipv4(sockets->ipv4, (const struct ip *)packet, length);
-  }
-  if (version == 6 && length >= sizeof(struct ip6_hdr)) {
-    if (sockets->ipv6 < 0 && (sockets->ipv6 = open_raw(AF_INET6)) < 0) return -1;
-    return send_ipv6(sockets->ipv6, (const struct ip6_hdr *)packet, length);
-  }
-  return 0;
+  int version = version_of(packet, length);
+  if (version != 4 && version != 6) return 0;
+  int *fd = version == 4 ? &sockets->ipv4 : &sockets->ipv6;
+  if (*fd < 0 && (*fd = open_raw(version == 4 ? AF_INET : AF_INET6)) < 0) return -1;
+  return vipd_raw_send_packet(*fd, packet, length);
 }
 
 static napi_value send_all(napi_env env, napi_value packets, struct raw_sockets *sockets) {

@@ -96,6 +96,35 @@ export interface PacketSockets {
   ): PacketSocket;
 }
 
+/**
+ * A raw socket for VRRP (protocol 112) of one family on one interface, for one virtual router: a kernel filter passes its VRID only,
+ * and a bounded buffer keeps what is not read. While the interface is down it is silent, and it is heard again by itself.
+ */
+export interface VrrpSocket extends Disposable {
+  /** Sends one whole IP packet, header included, to the destination in it. Throws KernelError (`ENETUNREACH`, `EPERM`, `EINVAL`, …). */
+  send(packet: Uint8Array): void;
+  /** Calls `onPacket` for everything that has been received until now, before it returns. */
+  drain(): void;
+}
+
+export interface VrrpSockets {
+  /**
+   * Opens a socket. `onPacket` gets every received packet, IP header included, of whichever destination, never our own. With `group`
+   * the interface is in VRRP's group (224.0.0.18, ff02::12) while the socket is open. After `onError` the socket is closed. Throws
+   * KernelError.
+   */
+  open(
+    where: {
+      readonly link: number;
+      readonly family: Family;
+      readonly virtualRouterId: number;
+      readonly group: boolean;
+    },
+    onPacket: (packet: Uint8Array) => void,
+    onError: (error: KernelRefusal) => void,
+  ): VrrpSocket;
+}
+
 export interface KernelRefusal {
   readonly operation: string;
   readonly code: string;

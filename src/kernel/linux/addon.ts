@@ -3,8 +3,9 @@ import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
+import type { Family } from '../../net/ip.js';
 import { KernelError } from '../errors.js';
-import type { RelayBackend, RelayStats } from '../ports.js';
+import type { KernelRefusal, RelayBackend, RelayStats } from '../ports.js';
 
 /** What JavaScript holds of an object of the addon. */
 export type Handle = object & { readonly __brand: 'Handle' };
@@ -24,6 +25,20 @@ export interface Addon {
   packetClose(socket: Handle): void;
   /** Sends whole IP packets; their source may be any address. Returns how many the kernel took. */
   rawSend(packets: readonly Uint8Array[]): number;
+  /** @param group whether to join VRRP's multicast group on the interface */
+  vrrpOpen(
+    ifindex: number,
+    family: Family,
+    virtualRouterId: number,
+    group: boolean,
+    onPacket: (packet: Uint8Array) => void,
+    onError: (error: Error) => void,
+  ): Handle;
+  /** Sends one whole IP packet. */
+  vrrpSend(socket: Handle, packet: Uint8Array): void;
+  /** Calls `onPacket` for what has been received until now. */
+  vrrpDrain(socket: Handle): void;
+  vrrpClose(socket: Handle): void;
   routeOpen(onDatagram: (datagram: Uint8Array) => void, onError: (error: Error) => void): Handle;
   /** No callback runs after this returns. Closing twice is fine. */
   routeClose(socket: Handle): void;
@@ -81,6 +96,15 @@ export function orKernelError<T>(where: string, call: () => T): T {
 export function kernelError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return error;
   return new KernelError(`${error.message} on ${where}`, getSystemErrorName(-error.errno), { cause: error });
+}
+
+/** Hands on what a socket of the addon is closed by; `where` is what it was about. Other errors are bugs and thrown. */
+export function refusalTo(onError: (refusal: KernelRefusal) => void, where: string): (error: Error) => void {
+  return (error) => {
+    const refused = kernelError(error, where);
+    if (!(refused instanceof KernelError)) throw refused;
+    onError(refused);
+  };
 }
 
 /** The nearest folder upwards that holds vipd's package.json: one above the bundle, some above compiled tests. */

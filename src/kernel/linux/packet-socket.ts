@@ -1,8 +1,7 @@
 import { etherTypeArp, etherTypeIpv6 } from '../../net/ethernet.js';
 import { ipBytes } from '../../net/ip.js';
-import { KernelError } from '../errors.js';
 import type { PacketSockets } from '../ports.js';
-import { type Addon, kernelError, orKernelError } from './addon.js';
+import { type Addon, orKernelError, refusalTo } from './addon.js';
 
 const etherTypes = { arp: etherTypeArp, ndp: etherTypeIpv6 } as const;
 
@@ -14,11 +13,7 @@ export function createPacketSockets(addon: Pick<Addon, 'packetOpen' | 'packetSen
   return {
     open({ link, protocol, groups }, onFrame, onError) {
       const where = `the ${protocol.toUpperCase()} socket of interface ${link}`;
-      const failed = (error: Error) => {
-        const refused = kernelError(error, where);
-        if (!(refused instanceof KernelError)) throw refused;
-        onError(refused);
-      };
+      const failed = refusalTo(onError, where);
       const socket = orKernelError(where, () =>
         addon.packetOpen(link, etherTypes[protocol], groups.map(ipBytes), onFrame, failed),
       );
