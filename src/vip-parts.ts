@@ -162,7 +162,7 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
 }
 
 function driverConfig({ deadManSwitch, announce, election }: VipSettings): VipConfig {
-  return { deadManSwitch, announce, patience: millis(election.lease.duration + patienceMargin) };
+  return { deadManSwitch, announce, probeFirst: true, patience: millis(election.lease.duration + patienceMargin) };
 }
 
 function createElection(

@@ -206,7 +206,10 @@ export function createVipDriver(parts: {
 
   return {
     start() {
-      election.start(() => feed({ kind: 'tick' }));
+      election.start(
+        () => feed({ kind: 'tick' }),
+        () => feed({ kind: 'contested' }),
+      );
       feed({ kind: 'tick' });
     },
     network(change) {

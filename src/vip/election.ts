@@ -2,8 +2,11 @@ import type { Leadership } from './leadership.js';
 
 /** What the VIP needs of an election, whichever it is. */
 export interface Election {
-  /** Begins to contend; `onChange` is called whenever `leadership()` may answer otherwise. */
-  start(onChange: () => void): void;
+  /**
+   * Begins to contend; `onChange` is called whenever `leadership()` may answer otherwise, `onContested` when another who thought that
+   * he leads was put right, and may have announced the address.
+   */
+  start(onChange: () => void, onContested?: () => void): void;
   /** What holds at this very moment: the election looks at the clock first, so that a pause of the process is noticed. */
   leadership(): Leadership;
   /** Another host claimed the address, or probed for it. */

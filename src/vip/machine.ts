@@ -67,6 +67,8 @@ function take(draft: Draft, event: VipEvent, authority: Authority, now: Instant)
       return announceAnew(draft, now);
     case 'heard':
       return heard(draft, event.what, authority, now);
+    case 'contested':
+      return defend(draft, now);
   }
 }
 
@@ -139,7 +141,7 @@ function announceAnew(draft: Draft, now: Instant): void {
 }
 
 function heard(draft: Draft, what: 'claim' | 'probe', authority: Authority, now: Instant): void {
-  const { stage, defendedAt } = draft.state;
+  const { stage } = draft.state;
   const sure = authority.kind === 'proven';
   if (authority.kind === 'suspended') draft.state = { ...draft.state, quiet: undefined };
   if (stage.kind === 'probing' && what === 'claim') enter(draft, { ...stage, answered: true });
@@ -147,8 +149,13 @@ function heard(draft: Draft, what: 'claim' | 'probe', authority: Authority, now:
   // With proof a probe is left to the kernel's own answer, and one that answers our probe is waited for.
   if (!concerns || (sure && (what === 'probe' || stage.kind === 'probing'))) return;
   draft.effects.push({ kind: 'claimed' });
-  const mayDefend = defendedAt === undefined || now >= plus(defendedAt, defendInterval);
-  if (stage.kind !== 'serving' || !sure || !mayDefend) return;
+  if (sure) defend(draft, now);
+}
+
+/** Announces once more, beside the schedule; not more often than once in `defendInterval`. */
+function defend(draft: Draft, now: Instant): void {
+  const { stage, defendedAt } = draft.state;
+  if (stage.kind !== 'serving' || (defendedAt !== undefined && now < plus(defendedAt, defendInterval))) return;
   draft.state = { ...draft.state, defendedAt: now };
   enter(draft, { ...stage, schedule: { ...stage.schedule, nextAt: now } });
 }
@@ -199,6 +206,7 @@ function advance(draft: Draft, authority: Acting, now: Instant): void {
     case 'off': {
       if (fault !== undefined) return;
       draft.effects.push({ kind: 'address', on: true });
+      if (!config.probeFirst) return add(draft, authority, now);
       return probe(draft, plus(now, config.patience), now);
     }
     case 'probing':

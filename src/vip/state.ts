@@ -3,6 +3,11 @@ import type { AnnouncementConfig, AnnouncementSchedule } from './schedule.js';
 
 export interface VipConfig {
   /**
+   * Whether the LAN is asked before the address is taken. With a Lease it is: who lost it may not know yet. With VRRP the protocol
+   * itself decides: a router that goes still answers ARP for the address, and waiting for it would be the outage.
+   */
+  readonly probeFirst: boolean;
+  /**
    * How long to wait for a node that still answers for the address: as long as a holder that cannot be told otherwise may have
    * proof. Who answers after that is no vipd, or a broken one, and does not keep the VIP from its clients.
    */
@@ -58,7 +63,9 @@ export type VipEvent =
   /** The interface has another hardware address. */
   | { readonly kind: 'mac-changed' }
   /** Another host says that it has the address, or asks whether it may have it. */
-  | { readonly kind: 'heard'; readonly what: 'claim' | 'probe' };
+  | { readonly kind: 'heard'; readonly what: 'claim' | 'probe' }
+  /** The election put another right who thought that he leads: hosts may have learnt his way to the address. */
+  | { readonly kind: 'contested' };
 
 export type VipEffect =
   | { readonly kind: 'probe' }

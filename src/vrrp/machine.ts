@@ -137,8 +137,11 @@ function link(draft: Draft, up: boolean, now: Instant): void {
 }
 
 function heard(draft: Draft, event: Heard, now: Instant): void {
-  const { role } = draft.state;
-  if (event.priority > 0) draft.state = { ...draft.state, master: { source: event.source, priority: event.priority } };
+  const { role, master } = draft.state;
+  // One router, one name, in however many families it speaks.
+  if (event.priority > 0 && (event.isMain || master === undefined)) {
+    draft.state = { ...draft.state, master: { source: event.source, priority: event.priority } };
+  }
   switch (role.kind) {
     case 'initialize':
       return;

@@ -87,7 +87,12 @@ export function simulate(options: {
       onApiLoss: 'hold',
       ...options.config,
     };
-    const vip = { patience: millis(5500), deadManSwitch: millis(3000), announce: { burst: 5, interval: millis(3000) } };
+    const vip = {
+      probeFirst: true,
+      patience: millis(5500),
+      deadManSwitch: millis(3000),
+      announce: { burst: 5, interval: millis(3000) },
+    };
     return {
       lease: initialLease(config, time as Instant, wall(), (seed + identity.length) as Seed),
       vip: initialVip(vip, true, time as Instant),

@@ -39,7 +39,12 @@ function createNode(
   const driver = createVipDriver({
     ips,
     link,
-    config: { patience: millis(5500), deadManSwitch: millis(3000), announce: { burst: 5, interval: millis(3000) } },
+    config: {
+      probeFirst: true,
+      patience: millis(5500),
+      deadManSwitch: millis(3000),
+      announce: { burst: 5, interval: millis(3000) },
+    },
     election,
     network,
     packets: host.sockets,

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { type Instant, millis } from '../../src/time/instant.js';
 import type { Authority } from '../../src/vip/leadership.js';
 import { stepVip } from '../../src/vip/machine.js';
-import { initialVip, nextVipDeadline, type VipEffect, type VipEvent } from '../../src/vip/state.js';
+import { initialVip, nextVipDeadline, type VipConfig, type VipEffect, type VipEvent } from '../../src/vip/state.js';
 
 const config = {
+  probeFirst: true,
   patience: millis(5500),
   deadManSwitch: millis(3000),
   announce: { burst: 5, interval: millis(3000) },
@@ -20,8 +21,8 @@ function proven(until: number, thenHeld = true): Authority {
 }
 
 /** One VIP, told what happens; `seen` is what it asked for, with the time. */
-function vip() {
-  let state = initialVip(config, true, 0 as Instant);
+function vip(settings: VipConfig = config) {
+  let state = initialVip(settings, true, 0 as Instant);
   let now = 0;
   const seen: string[] = [];
   const asked: VipEffect[] = [];
@@ -191,6 +192,24 @@ test('an address that the kernel refuses makes the node unable for some seconds'
   it.done(23, 'close', none);
   it.until(6000, none);
   assert.equal(it.seen.at(-1), '5021 able true');
+});
+
+test('an election that settles it alone, as VRRP does: taken without asking, whoever still answers', () => {
+  const it = vip({ ...config, probeFirst: false });
+  assert.deepEqual(it.at(0, { kind: 'tick' }, proven(5000)), ['address on', 'put 2000']);
+  assert.deepEqual(it.at(1, { kind: 'heard', what: 'claim' }, proven(5000)), ['claimed']);
+  assert.deepEqual(it.done(1, 'put', proven(5000)), ['open']);
+  assert.deepEqual(it.done(2, 'open', proven(5000)), ['announce']);
+});
+
+test('after another who thought that he leads, the address is announced once more, but not in a flood', () => {
+  const it = vip().serving(100_000);
+  it.until(1000, proven(100_000));
+  assert.deepEqual(it.at(1000, { kind: 'contested' }, proven(100_000)), ['announce']);
+  assert.deepEqual(it.at(1001, { kind: 'contested' }, proven(100_000)), []);
+  it.until(2001, proven(100_000));
+  assert.deepEqual(it.at(2001, { kind: 'contested' }, proven(100_000)), ['announce']);
+  assert.deepEqual(vip().at(0, { kind: 'contested' }, none), []);
 });
 
 test('a removal that fails is tried again, and nothing is given away before', () => {

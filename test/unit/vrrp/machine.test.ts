@@ -5,23 +5,11 @@ import { type Instant, millis } from '../../../src/time/instant.js';
 import { downInterval, skewTime, spokenFamilies, type VrrpConfig } from '../../../src/vrrp/config.js';
 import { nextVrrpDeadline, stepVrrp, vrrpLeadership } from '../../../src/vrrp/machine.js';
 import { initialVrrp, type VrrpEffect, type VrrpEvent } from '../../../src/vrrp/state.js';
+import { vrrpConfig } from '../../fakes/vrrp-config.js';
 
 const own = '192.0.2.20' as Ip;
 const lowerAddress = '192.0.2.3' as Ip;
 const higherAddress = '192.0.2.100' as Ip;
-
-const base: VrrpConfig = {
-  version: 3,
-  virtualRouterId: 51,
-  priority: 100,
-  advertInterval: millis(1000),
-  preempt: true,
-  preemptDelay: millis(0),
-  authPass: '',
-  unicastPeers: [],
-  checksum: 'keepalived',
-  addresses: ['192.0.2.1' as Ip],
-};
 
 function word(effect: VrrpEffect): string {
   return effect.kind === 'advertise' ? `advertise ${effect.priority}` : effect.kind;
@@ -29,7 +17,7 @@ function word(effect: VrrpEffect): string {
 
 /** One router, told what happens; what it sends is on its way at once. `seen` has what it asked for, with the time. */
 function router(differences: Partial<VrrpConfig> = {}) {
-  let state = initialVrrp({ ...base, ...differences }, true);
+  let state = initialVrrp({ ...vrrpConfig, ...differences }, true);
   let now = 0;
   const seen: string[] = [];
   function at(time: number, event: VrrpEvent): string[] {
@@ -98,10 +86,10 @@ test('the intervals are the field’s (RFC 3768 section 6.1, RFC 9568 section 6.
 
 test('an election is spoken in the families of its addresses; v2 knows IPv4 only', () => {
   const both = ['2001:db8::1' as Ip, '192.0.2.1' as Ip];
-  assert.deepEqual(spokenFamilies({ ...base, addresses: both }), [4, 6]);
-  assert.deepEqual(spokenFamilies({ ...base, version: 2, addresses: both }), [4]);
-  assert.deepEqual(spokenFamilies({ ...base, addresses: ['2001:db8::1' as Ip] }), [6]);
-  assert.deepEqual(spokenFamilies({ ...base, addresses: both, unicastPeers: ['fe80::2' as Ip] }), [6]);
+  assert.deepEqual(spokenFamilies({ ...vrrpConfig, addresses: both }), [4, 6]);
+  assert.deepEqual(spokenFamilies({ ...vrrpConfig, version: 2, addresses: both }), [4]);
+  assert.deepEqual(spokenFamilies({ ...vrrpConfig, addresses: ['2001:db8::1' as Ip] }), [6]);
+  assert.deepEqual(spokenFamilies({ ...vrrpConfig, addresses: both, unicastPeers: ['fe80::2' as Ip] }), [6]);
 });
 
 test('Initialize, start with priority 255: advertises and is master at once (6.4.1)', () => {

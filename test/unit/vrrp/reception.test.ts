@@ -6,22 +6,12 @@ import { millis } from '../../../src/time/instant.js';
 import { groupOf, type VrrpConfig } from '../../../src/vrrp/config.js';
 import { type Advertisement, encodeAdvertisement, passwordBytes, vrrpProtocol } from '../../../src/vrrp/packet.js';
 import { receive, type VrrpRefusal } from '../../../src/vrrp/reception.js';
+import { vrrpConfig } from '../../fakes/vrrp-config.js';
 
 const own = '192.0.2.251' as Ip;
 const peer = '192.0.2.252' as Ip;
-const vip = '192.0.2.1' as Ip;
-const config3: VrrpConfig = {
-  version: 3,
-  virtualRouterId: 51,
-  priority: 100,
-  advertInterval: millis(1000),
-  preempt: true,
-  preemptDelay: millis(0),
-  authPass: '',
-  unicastPeers: [],
-  checksum: 'keepalived',
-  addresses: [vip, '192.0.2.2' as Ip, '2001:db8::1' as Ip],
-};
+const [vip] = vrrpConfig.addresses as [Ip];
+const config3: VrrpConfig = { ...vrrpConfig, addresses: [vip, '192.0.2.2' as Ip, '2001:db8::1' as Ip] };
 const config2: VrrpConfig = { ...config3, version: 2, authPass: '1111' };
 const unicast: VrrpConfig = { ...config3, unicastPeers: [peer] };
 
