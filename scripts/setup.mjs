@@ -16,6 +16,7 @@ const commands = {
   unshare: 'util-linux',
   promtool: 'prometheus',
   ipvsadm: 'ipvsadm',
+  keepalived: 'keepalived',
   'iptables-legacy': 'iptables',
   // scripts/run-in-debian-kernel.sh
   'qemu-system-x86_64': 'qemu-system-x86',

@@ -8,6 +8,7 @@ import { createCapabilities } from './kernel/linux/capabilities.js';
 import { createNetwork } from './kernel/linux/network.js';
 import { createPacketSockets } from './kernel/linux/packet-socket.js';
 import { createRelay } from './kernel/linux/relay.js';
+import { createVrrpSockets } from './kernel/linux/vrrp-socket.js';
 import type { Link } from './kernel/ports.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
@@ -109,6 +110,7 @@ export async function startDaemon(
       clock,
       network,
       packets: createPacketSockets(addon),
+      vrrp: createVrrpSockets(addon),
       planes,
       kubernetes() {
         client ??= createKubernetesClient({ ...settings.kubernetes, virtualIps, clock });

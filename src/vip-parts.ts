@@ -6,7 +6,7 @@ import type { Backend } from './balancer/pool.js';
 import { createTcpProber, type Prober } from './balancer/prober.js';
 import { authoritiesIn, createTrust } from './balancer/trust.js';
 import type { HealthCheckSettings, VipSettings } from './config/settings.js';
-import type { InterfaceAddress, Link, Network, NetworkChange, PacketSockets } from './kernel/ports.js';
+import type { InterfaceAddress, Link, Network, NetworkChange, PacketSockets, VrrpSockets } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
 import type { ClusterCa } from './kubernetes/credentials.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
@@ -26,6 +26,7 @@ import { createVipDriver, type VipDriver } from './vip/driver.js';
 import type { Election } from './vip/election.js';
 import { isHeld, type VipConfig } from './vip/state.js';
 import type { LoadBalancerStatus, VipStatus } from './vip/status.js';
+import { createVrrpElection } from './vrrp/driver.js';
 
 /** What the VIPs of a daemon share. */
 export interface Shared {
@@ -33,6 +34,7 @@ export interface Shared {
   readonly clock: Clock;
   readonly network: Network;
   readonly packets: PacketSockets;
+  readonly vrrp: VrrpSockets;
   readonly planes: Planes;
   readonly kubernetes: () => KubernetesClient;
   /** What the API servers' certificates are verified with, as the kubeconfig has it now. */
@@ -82,7 +84,7 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
   let settings = first;
   const { clock, metrics } = shared;
   const log = logFor(shared.log, settings.name);
-  const { election, leaseAge } = createElection(settings, shared, log);
+  const { election, leaseAge, network, alarm } = createElection(settings, ground, shared, log);
   const balancer = settings.loadBalancer.mode === 'off' ? undefined : createLoadBalancer(settings, ground, shared, log);
   const driver: VipDriver = createVipDriver({
     ips: settings.addresses.map((address) => address.ip),
@@ -103,6 +105,7 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
 
   function status(): VipStatus {
     const { leadership, state, since, link: current } = driver.view();
+    const alarmed = alarm();
     return {
       name: settings.name,
       addresses: settings.addresses.map((address) => address.ip),
@@ -111,6 +114,7 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
       leader: leadership.leader,
       since: since.toISOString(),
       because: state.fault ?? leadership.because,
+      ...(alarmed === undefined ? {} : { alarm: alarmed }),
       held: isHeld(state),
       loadBalancer: balancer?.path.status() ?? offStatus,
     };
@@ -121,7 +125,10 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
       balancer?.start();
       driver.start();
     },
-    network: (change) => driver.network(change),
+    network(change) {
+      network(change);
+      driver.network(change);
+    },
     async stop() {
       await driver.stop();
       balancer?.stop();
@@ -162,15 +169,60 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
 }
 
 function driverConfig({ deadManSwitch, announce, election }: VipSettings): VipConfig {
-  return { deadManSwitch, announce, probeFirst: true, patience: millis(election.lease.duration + patienceMargin) };
+  // With VRRP the protocol alone decides (VipConfig.probeFirst).
+  const probeFirst = election.type !== 'vrrp';
+  return { deadManSwitch, announce, probeFirst, patience: millis(election.lease.duration + patienceMargin) };
 }
 
-function createElection(
+/** An election, and what else there is to it. */
+interface ElectionParts {
+  readonly election: Election;
+  readonly leaseAge: () => number | undefined;
+  readonly network: (change: NetworkChange) => void;
+  readonly alarm: () => string | undefined;
+}
+
+const noMore = { leaseAge: () => undefined, network: () => {}, alarm: () => undefined } as const;
+
+function createElection(settings: VipSettings, ground: Ground, shared: Shared, log: Log): ElectionParts {
+  switch (settings.election.type) {
+    case 'none':
+      return { ...noMore, election: createAlways(shared.node) };
+    case 'vrrp':
+      return createVrrpParts(settings, ground, shared, log);
+    case 'lease':
+      return createLeaseParts(settings, shared, log);
+  }
+}
+
+function createVrrpParts(settings: VipSettings, { link }: Ground, shared: Shared, log: Log): ElectionParts {
+  const { node, clock, network, metrics, vrrp: sockets } = shared;
+  const { unicastSource, ...vrrp } = settings.election.vrrp;
+  const { name } = settings;
+  const election = createVrrpElection({
+    node,
+    config: { ...vrrp, addresses: settings.addresses.map(({ ip }) => ip) },
+    link,
+    sources: unicastSource === undefined ? [] : [unicastSource],
+    network,
+    sockets,
+    clock,
+    log,
+    observer: {
+      sent: (family) => metrics.advertised(name, family),
+      received: (family) => metrics.advertisementHeard(name, family),
+      refused: (reason) => metrics.advertisementRefused(name, reason),
+      transition: () => metrics.masterChanged(name),
+    },
+  });
+  return { ...noMore, election, network: (change) => election.network(change), alarm: () => election.alarm() };
+}
+
+function createLeaseParts(
   settings: VipSettings,
   { node, clock, metrics, kubernetes }: Shared,
   log: Log,
-): { election: Election; leaseAge: () => number | undefined } {
-  if (settings.election.type === 'none') return { election: createAlways(node), leaseAge: () => undefined };
+): ElectionParts {
   const { namespace, name, duration, renewDeadline, retryPeriod } = settings.election.lease;
   const election = createLeaseElection({
     api: createLeaseApi(kubernetes(), { namespace, name }, clock),
@@ -190,7 +242,7 @@ function createElection(
     const { known } = election.state();
     return known?.lease === undefined ? undefined : (clock.now() - known.since) / 1000;
   };
-  return { election, leaseAge };
+  return { ...noMore, election, leaseAge };
 }
 
 interface LoadBalancer {

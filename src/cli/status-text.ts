@@ -17,6 +17,7 @@ export function statusLines(status: DaemonStatus): string[] {
       vip.held ? 'held here' : 'not held here',
       mode === 'off' ? 'balancing off' : `${up} of ${backends.length} backends up`,
       `because ${vip.because}`,
+      ...(vip.alarm === undefined ? [] : [`alarm: ${vip.alarm}`]),
     ];
     return clean(words.join(', '));
   });
@@ -48,6 +49,7 @@ function vipText(vip: VipStatus, node: string, now: Date): string {
     ['leader', leader],
     ['since', `${ago(vip.since, now)} (${vip.since})`],
     ['because', vip.because],
+    ...(vip.alarm === undefined ? [] : [['alarm', vip.alarm]]),
     ['held', vip.held ? 'yes' : 'no'],
     ['balancer', `${balancer.mode}${ports} (${balancer.because})`],
     ...(balancer.trouble === undefined ? [] : [['trouble', balancer.trouble]]),

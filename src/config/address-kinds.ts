@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Cidr, isSubnetRouterAnycast, parseCidr } from '../net/cidr.js';
-import { endpoint, type Family, familyOf, ipBytes, parseIp } from '../net/ip.js';
+import { endpoint, type Family, familyOf, type Ip, ipBytes, parseIp } from '../net/ip.js';
 import { isLinkLocalIpv6, isMulticastIpv6, mappedIpv4, unspecifiedIpv6 } from '../net/ipv6.js';
 import { dnsSubdomain, type Kind, list, scalar, shown, Wrong } from './kinds.js';
 import type { ListenAddress, ServerSettings } from './settings.js';
@@ -28,6 +28,25 @@ export const vipAddresses: Kind<readonly Cidr[]> = list(
   scalar('address', readVipAddress),
   'list of IPv4 and IPv6 addresses, each with an optional `/prefix`',
   'write a list, such as [192.168.1.100] or [192.168.1.100, "2001:db8::100"]',
+);
+
+const plainAddress = scalar('address', (text) => {
+  const ip = parseIp(text);
+  return ip ?? new Wrong(notAnAddress(text, 'router', '192.168.1.11 or fe80::11'));
+});
+
+/** Addresses without a prefix; the list may be empty. */
+export const plainAddresses: Kind<readonly Ip[]> = list(
+  plainAddress,
+  'list of addresses',
+  'write a list, such as [192.168.1.12]',
+  (ip, earlier) => (earlier.includes(ip) ? `${ip} is given twice; give each address once` : undefined),
+  true,
+);
+
+/** An address without a prefix, or an empty text for none. */
+export const plainAddressOrNone: Kind<Ip | undefined> = scalar('address', (text) =>
+  text === '' ? undefined : (parseIp(text) ?? new Wrong(notAnAddress(text, 'router', '192.168.1.11'))),
 );
 
 const serverAddress = scalar('address', readEndpoint);

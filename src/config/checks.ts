@@ -1,5 +1,5 @@
 import { formatCidr } from '../net/cidr.js';
-import type { Ip } from '../net/ip.js';
+import { familyOf, type Ip } from '../net/ip.js';
 import { beyondKernel } from './kernel-reach.js';
 import { shown } from './kinds.js';
 import type { ValuesOf, vipSettings } from './schema.js';
@@ -23,6 +23,7 @@ export function checkVips(
   vips.forEach((vip, index) => {
     const refuseHere: Refuse = (path, message, ...related) => refuse(index, path, message, related);
     if (vip['election.type'] === 'lease') checkLease(vip, refuseHere);
+    if (vip['election.type'] === 'vrrp') checkVrrp(vip, refuseHere);
     if (vip['loadBalancer.mode'] === 'off') return;
     checkBackends(vip, refuseHere);
     checkMode(vip, refuseHere);
@@ -39,6 +40,7 @@ function checkDistinct(
   const names = new Map<string, number>();
   const addresses = new Map<Ip, number>();
   const leases = new Map<string, number>();
+  const routers = new Map<string, number>();
   vips.forEach((vip, index) => {
     const isTaken = <K>(seen: Map<K, number>, key: K): number | undefined => {
       const earlier = seen.get(key);
@@ -55,6 +57,17 @@ function checkDistinct(
       if (earlier !== undefined) {
         const who = earlier === index ? 'given twice' : `also an address of vips[${earlier}]`;
         refuse(index, 'addresses', `${formatCidr(address)} is ${who}; give each address once`);
+      }
+    }
+    if (vip['election.type'] === 'vrrp') {
+      const vrid = vip['election.vrrp.virtualRouterId'];
+      const other = isTaken(routers, `${vip.interface} ${vrid}`);
+      if (other !== undefined) {
+        refuse(
+          index,
+          'election.vrrp.virtualRouterId',
+          `vips[${other}] is virtual router ${vrid} already; give each VIP its own number`,
+        );
       }
     }
     const lease = vip['election.lease.name'];
@@ -102,6 +115,67 @@ function checkLease(vip: VipValues, refuse: Refuse): void {
       `${text(deadManSwitch)} is more than the lease duration less the retry period, ${text(longest)}: a dead leader could keep the address after another took it; shorten it or lengthen election.lease.duration`,
       'election.lease.duration',
       'election.lease.retryPeriod',
+    );
+  }
+}
+
+/** What VRRP can say in its packets, and that routers can hear each other. */
+function checkVrrp(vip: VipValues, refuse: Refuse): void {
+  const { addresses, 'election.vrrp.version': version, 'election.vrrp.advertInterval': interval } = vip;
+  const peers = vip['election.vrrp.unicastPeers'] ?? [];
+  const source = vip['election.vrrp.unicastSource'];
+  if (version === undefined) return;
+  if (interval !== undefined && version === 2 && (interval % 1000 !== 0 || interval > 255_000)) {
+    refuse(
+      'election.vrrp.advertInterval',
+      `VRRP version 2 has whole seconds, at most 255s; write ${Math.min(255, Math.ceil(interval / 1000))}s, or set election.vrrp.version to 3`,
+      'election.vrrp.version',
+    );
+  }
+  if (interval !== undefined && version === 3 && (interval % 10 !== 0 || interval > 40_950)) {
+    refuse(
+      'election.vrrp.advertInterval',
+      `VRRP version 3 has hundredths of a second, at most 40.95s; write ${text(Math.min(40_950, Math.ceil(interval / 10) * 10))}`,
+      'election.vrrp.version',
+    );
+  }
+  if (version === 3 && vip['election.vrrp.authPass'] !== undefined && vip['election.vrrp.authPass'] !== '') {
+    refuse(
+      'election.vrrp.authPass',
+      'VRRP version 3 has no passwords; remove it, or set election.vrrp.version to 2',
+      'election.vrrp.version',
+    );
+  }
+  const delay = vip['election.vrrp.preemptDelay'];
+  if (vip['election.vrrp.preempt'] === false && delay !== undefined && delay > 0) {
+    refuse(
+      'election.vrrp.preemptDelay',
+      'this router does not preempt, so there is nothing to delay; remove it, or set election.vrrp.preempt to true',
+      'election.vrrp.preempt',
+    );
+  }
+  if (addresses === undefined) return;
+  const has = (family: 4 | 6) => addresses.some(({ ip }) => familyOf(ip) === family);
+  if (version === 2 && !has(4)) {
+    refuse(
+      'election.vrrp.version',
+      'VRRP version 2 knows no IPv6, and the VIP has no IPv4 address; write 3, or give it one',
+      'addresses',
+    );
+  }
+  const spoken = ([4, 6] as const).filter((family) => has(family) && (version === 3 || family === 4));
+  if (peers.length > 0 && !peers.some((ip) => spoken.includes(familyOf(ip)))) {
+    refuse(
+      'election.vrrp.unicastPeers',
+      'no peer has an address of the same family as the VIP, so nothing could be sent; give the peers’ other addresses',
+      'addresses',
+    );
+  }
+  if (source !== undefined && peers.includes(source)) {
+    refuse(
+      'election.vrrp.unicastPeers',
+      `${source} is this host itself (election.vrrp.unicastSource); list the other routers only`,
+      'election.vrrp.unicastSource',
     );
   }
 }

@@ -59,16 +59,12 @@ export const boolean: Kind<boolean> = {
   fromText: (text) => (text === 'true' ? true : text === 'false' ? false : text),
 };
 
-/** One of the words; `later` has the words that a later version knows, each with the sentence that refuses it. */
-export function choice<const T extends string>(
-  values: readonly T[],
-  later: Readonly<Record<string, string>> = {},
-): Kind<T> {
+/** One of the words. */
+export function choice<const T extends string>(values: readonly T[]): Kind<T> {
   const listed = values.join(', ');
-  const error = wrong((input) => {
-    const sentence = typeof input === 'string' && Object.hasOwn(later, input) ? later[input] : undefined;
-    return sentence ?? `${shown(input)} is not known; write ${values.length === 1 ? listed : `one of ${listed}`}`;
-  });
+  const error = wrong(
+    (input) => `${shown(input)} is not known; write ${values.length === 1 ? listed : `one of ${listed}`}`,
+  );
   return {
     words: values.map((value) => `\`${value}\``).join(', '),
     schema: z.enum(values, { error }) as unknown as z.ZodMiniType<T>,
@@ -108,6 +104,13 @@ export const filePath: Kind<string> = scalar('path', (text) =>
 /** A path, or an empty text for none. */
 export const filePathOrNone: Kind<string | undefined> = scalar('path', (text) =>
   text.includes('\0') ? new Wrong(`${shown(text)} is not a path; write the name of a file`) : text || undefined,
+);
+
+/** What a password may be: any text on one line, or none. */
+export const shortText: Kind<string> = scalar('text', (text) =>
+  /^\P{Cc}{0,256}$/u.test(text)
+    ? text
+    : new Wrong('the text has control characters or more than 256 of others; write a shorter one on one line'),
 );
 
 /** The request target of RFC 9112 section 3.2.1: an absolute path and, if need be, a query. */
@@ -177,16 +180,17 @@ export function scalar<T>(
   };
 }
 
-/** A list that is not empty; `refuse` may say what is wrong with an item beside the earlier ones. */
+/** A list, which may be empty only with `mayBeEmpty`; `refuse` may say what is wrong with an item beside the earlier ones. */
 export function list<T>(
   item: Kind<T>,
   words: string,
   mend: string,
   refuse: (value: T, earlier: readonly T[]) => string | undefined = () => undefined,
+  mayBeEmpty = false,
 ): Kind<readonly T[]> {
   const error = wrong((input) => `${shown(input)} is not a list; ${mend}`);
   const schema = z.array(item.schema, { error }).check(
-    z.minLength(1, { error: `the list is empty; ${mend}` }),
+    z.minLength(mayBeEmpty ? 0 : 1, { error: `the list is empty; ${mend}` }),
     z.superRefine((values, context) => {
       values.forEach((value, index) => {
         const message = refuse(value, values.slice(0, index));
@@ -198,7 +202,7 @@ export function list<T>(
     words,
     schema,
     isList: true,
-    fromText: (text) => text.split(',').map((part) => item.fromText(part.trim())),
+    fromText: (text) => (mayBeEmpty && text === '' ? [] : text.split(',')).map((part) => item.fromText(part.trim())),
   };
 }
 

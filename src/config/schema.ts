@@ -1,4 +1,4 @@
-import { hostName, listenAddress, servers, vipAddresses } from './address-kinds.js';
+import { hostName, listenAddress, plainAddresses, plainAddressOrNone, servers, vipAddresses } from './address-kinds.js';
 import type { Kind } from './kinds.js';
 import * as kinds from './kinds.js';
 
@@ -80,10 +80,10 @@ export const vipSettings = {
     'The interface that gets the addresses.',
   ),
   'election.type': setting(
-    kinds.choice(['lease', 'none'], { vrrp: 'VRRP elections come with a later version; write lease or none' }),
+    kinds.choice(['lease', 'vrrp', 'none']),
     'election',
     'lease',
-    'Who decides which node has the VIP: a Kubernetes Lease, or nobody (this node always has it).',
+    'Who decides which node has the VIP: a Kubernetes Lease, the routers among themselves by VRRP, or nobody (this node always has it).',
   ),
   'election.lease.namespace': setting(kinds.dnsLabel, 'lease-namespace', 'kube-system', 'The namespace of the Lease.'),
   'election.lease.name': setting(
@@ -109,6 +109,66 @@ export const vipSettings = {
     'lease-retry-period',
     '1s',
     'The pause between two attempts to take or renew the Lease; 1.2 times this is less than the renew deadline.',
+  ),
+  'election.vrrp.version': setting(
+    kinds.count(2, 3),
+    'vrrp-version',
+    3,
+    'The version of VRRP: 2 (RFC 3768; IPv6 addresses move along with the IPv4 ones) or 3 (RFC 9568). All routers of a VIP speak the same.',
+  ),
+  'election.vrrp.virtualRouterId': setting(
+    kinds.count(1, 255),
+    'vrrp-virtual-router-id',
+    51,
+    'The number of the virtual router: the same on all routers of a VIP, another for each other VIP on the LAN.',
+  ),
+  'election.vrrp.priority': setting(
+    kinds.count(1, 255),
+    'vrrp-priority',
+    100,
+    'The router with the highest leads; of equal ones the one that leads already, else the one with the higher address. 255 leads as soon as it starts.',
+  ),
+  'election.vrrp.advertInterval': setting(
+    kinds.duration({ min: '10ms' }),
+    'vrrp-advert-interval',
+    '1s',
+    'From one advertisement to the next: in version 3 hundredths of a second up to 40.95s, in version 2 whole seconds. A master that is silent for three of them and a little is taken for dead.',
+  ),
+  'election.vrrp.preempt': setting(
+    kinds.boolean,
+    'vrrp-preempt',
+    true,
+    'Whether this router takes the VIP from one of lower priority that has it.',
+  ),
+  'election.vrrp.preemptDelay': setting(
+    kinds.duration({ min: '0s' }),
+    'vrrp-preempt-delay',
+    '0s',
+    'How long a router of lower priority is left alone before.',
+  ),
+  'election.vrrp.authPass': setting(
+    kinds.shortText,
+    'vrrp-auth-pass',
+    '',
+    'Version 2 only: the password in every advertisement, in plain text, of which eight bytes count. It tells virtual routers apart that were given one number by mistake, and keeps nobody out.',
+  ),
+  'election.vrrp.unicastSource': optional(
+    plainAddressOrNone,
+    'vrrp-unicast-source',
+    "the interface's first address, in IPv6 its first link-local one",
+    'The address of this host that advertisements are sent from.',
+  ),
+  'election.vrrp.unicastPeers': setting(
+    plainAddresses,
+    'vrrp-unicast-peers',
+    [],
+    'The other routers, where the LAN carries no multicast: each gets its own copy, and nobody else is listened to.',
+  ),
+  'election.vrrp.checksum': setting(
+    kinds.choice(['keepalived', 'rfc9568']),
+    'vrrp-checksum',
+    'keepalived',
+    'The checksum of version 3 over IPv4 that is sent: with a pseudo header as keepalived and FRR have it, or without as RFC 9568 and hardware routers do. Both are taken.',
   ),
   'election.onApiLoss': setting(
     kinds.choice(['hold', 'release']),
@@ -239,14 +299,6 @@ export const vipSettings = {
     'What happens to the open connections of a backend that goes down: reset at once, or left alone. Those of one that leaves the list go on as long as it is up.',
   ),
 } as const;
-
-/** Keys under each of `vips[]` that a later version has, and the sentence that refuses each. */
-export const laterVipKeys: ReadonlyMap<string, string> = new Map([
-  [
-    'election.vrrp',
-    'VRRP elections come with a later version; remove this section and use election.type lease or none',
-  ],
-]);
 
 export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
 /** The values of a table's settings, by path. */

@@ -1,6 +1,6 @@
 import { didYouMean } from './did-you-mean.js';
 import { shown } from './kinds.js';
-import { globalSettings, laterVipKeys, vipSettings } from './schema.js';
+import { globalSettings, vipSettings } from './schema.js';
 
 export type Path = readonly (string | number)[];
 
@@ -20,21 +20,13 @@ export function sortFileValues(data: unknown, refuse: (path: Path, message: stri
     given.forEach((vip: unknown, index) => {
       const values = new Map<string, unknown>();
       vips.push(values);
-      collect(
-        asMap(vip, ['vips', index], refuse),
-        ['vips', index],
-        '',
-        Object.keys(vipSettings),
-        laterVipKeys,
-        values,
-        refuse,
-      );
+      collect(asMap(vip, ['vips', index], refuse), ['vips', index], '', Object.keys(vipSettings), values, refuse);
     });
   } else if (given !== undefined && given !== null) {
     refuse(['vips'], `${shown(given)} is not a list; write each VIP as an item of a list`);
   }
   root.delete('vips');
-  collect(root, [], '', [...Object.keys(globalSettings), 'vips'], new Map(), global, refuse);
+  collect(root, [], '', [...Object.keys(globalSettings), 'vips'], global, refuse);
   return { global, vips };
 }
 
@@ -43,7 +35,6 @@ function collect(
   at: Path,
   prefix: string,
   settings: readonly string[],
-  later: ReadonlyMap<string, string>,
   values: Map<string, unknown>,
   refuse: (path: Path, message: string) => void,
 ): void {
@@ -52,12 +43,10 @@ function collect(
   const sections = new Set(here.filter((path) => path.length > 1).map(([key]) => key));
   for (const [key, value] of section) {
     const path = prefix + key;
-    const sentence = later.get(path);
-    if (sentence !== undefined) refuse([...at, key], sentence);
-    else if (leaves.has(key)) {
+    if (leaves.has(key)) {
       if (value !== undefined && value !== null) values.set(path, value);
     } else if (sections.has(key)) {
-      collect(asMap(value, [...at, key], refuse), [...at, key], `${path}.`, settings, later, values, refuse);
+      collect(asMap(value, [...at, key], refuse), [...at, key], `${path}.`, settings, values, refuse);
     } else {
       const known = [...leaves, ...sections].filter((name) => name !== undefined);
       refuse([...at, key], `no such key${didYouMean(key, known) || `; known here: ${known.join(', ')}`}`);

@@ -35,9 +35,27 @@ export interface VipSettings {
 }
 
 export interface ElectionSettings {
-  readonly type: 'lease' | 'none';
+  readonly type: 'lease' | 'vrrp' | 'none';
   readonly lease: LeaseSettings;
+  readonly vrrp: VrrpSettings;
   readonly onApiLoss: 'hold' | 'release';
+}
+
+export interface VrrpSettings {
+  readonly version: 2 | 3;
+  readonly virtualRouterId: number;
+  readonly priority: number;
+  /** Version 2: whole seconds; version 3: whole hundredths. */
+  readonly advertInterval: Millis;
+  readonly preempt: boolean;
+  readonly preemptDelay: Millis;
+  /** Empty: none. */
+  readonly authPass: string;
+  /** `undefined`: the interface's first. */
+  readonly unicastSource: Ip | undefined;
+  /** Empty: multicast. */
+  readonly unicastPeers: readonly Ip[];
+  readonly checksum: 'keepalived' | 'rfc9568';
 }
 
 export interface LeaseSettings {

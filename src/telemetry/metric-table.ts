@@ -38,6 +38,21 @@ export const metricTable = {
   conflicts: counter('vipd_conflicts_total', 'Claims of the VIP by another host, seen while this node held it.', [
     'vip',
   ]),
+  vrrpSent: counter('vipd_vrrp_advertisements_sent_total', 'VRRP advertisements that were sent, by address family.', [
+    'vip',
+    'family',
+  ]),
+  vrrpReceived: counter(
+    'vipd_vrrp_advertisements_received_total',
+    'VRRP advertisements of other routers that counted, by address family.',
+    ['vip', 'family'],
+  ),
+  vrrpRefused: counter(
+    'vipd_vrrp_advertisements_refused_total',
+    'VRRP advertisements on the own virtual router that were not listened to, by reason: a peer that is refused becomes a second master.',
+    ['vip', 'reason'],
+  ),
+  vrrpTransitions: counter('vipd_vrrp_transitions_total', 'Changes of the VRRP master that this node saw.', ['vip']),
   dataPlane: gauge('vipd_data_plane', 'Always 1; the label mode says how connections reach the backends.', [
     'vip',
     'mode',

@@ -12,6 +12,12 @@ export interface Metrics {
   tookOver(vip: string, seconds: number): void;
   announced(vip: string, form: AnnouncementForm): void;
   conflictSeen(vip: string): void;
+  advertised(vip: string, family: 4 | 6): void;
+  advertisementHeard(vip: string, family: 4 | 6): void;
+  /** `reason`: the refusal's name. */
+  advertisementRefused(vip: string, reason: string): void;
+  /** Another router is VRRP's master than before. */
+  masterChanged(vip: string): void;
   checked(vip: string, backend: string, seconds: number): void;
   /** `result`: `ok`, or the refusal's name. */
   apiAnswered(verb: string, result: string): void;
@@ -57,6 +63,10 @@ export function createMetrics({ node, version, vips }: MetricsOptions): Metrics 
     tookOver: (vip, seconds) => instruments.takeover.observe({ vip }, seconds),
     announced: (vip, form) => instruments.announcements.inc({ vip, form }),
     conflictSeen: (vip) => instruments.conflicts.inc({ vip }),
+    advertised: (vip, family) => instruments.vrrpSent.inc({ vip, family }),
+    advertisementHeard: (vip, family) => instruments.vrrpReceived.inc({ vip, family }),
+    advertisementRefused: (vip, reason) => instruments.vrrpRefused.inc({ vip, reason }),
+    masterChanged: (vip) => instruments.vrrpTransitions.inc({ vip }),
     checked(vip, backend, seconds) {
       checkedBackends.set(keyOf({ vip, backend }), { vip, backend });
       instruments.check.observe({ vip, backend }, seconds);
@@ -113,6 +123,10 @@ function createInstruments(registry: Registry) {
     takeover: histogram(table.takeover),
     announcements: counter(table.announcements),
     conflicts: counter(table.conflicts),
+    vrrpSent: counter(table.vrrpSent),
+    vrrpReceived: counter(table.vrrpReceived),
+    vrrpRefused: counter(table.vrrpRefused),
+    vrrpTransitions: counter(table.vrrpTransitions),
     dataPlane: gauge(table.dataPlane),
     backendUp: gauge(table.backendUp),
     check: histogram(table.check),

@@ -14,6 +14,8 @@ export interface VipStatus {
   /** RFC 3339: since when this node has had this role. */
   readonly since: string;
   readonly because: string;
+  /** What is about to go wrong: another router of this VIP that is not understood. Absent when nothing is. */
+  readonly alarm?: string;
   /** The address is on this node's interface. */
   readonly held: boolean;
   readonly loadBalancer: LoadBalancerStatus;

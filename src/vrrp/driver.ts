@@ -9,7 +9,7 @@ import { millis, plus } from '../time/instant.js';
 import type { Election } from '../vip/election.js';
 import { groupOf, spokenFamilies, type VrrpConfig } from './config.js';
 import { nextVrrpDeadline, stepVrrp, vrrpLeadership } from './machine.js';
-import { type Advertisement, encodeAdvertisement, passwordBytes, vrrpProtocol } from './packet.js';
+import { type Advertisement, encodeAdvertisement, passwordBytes, passwordIsCut, vrrpProtocol } from './packet.js';
 import { receive, type VrrpRefusal } from './reception.js';
 import { createRefusals } from './refusals.js';
 import { initialVrrp, type VrrpEffect, type VrrpEvent, type VrrpState } from './state.js';
@@ -283,6 +283,7 @@ export function createVrrpElection(parts: {
     start(onChange, onContested = () => {}) {
       changed = onChange;
       contested = onContested;
+      if (passwordIsCut(config.authPass)) log.warn('of the VRRP password only the first eight bytes count');
       feed({ kind: 'start' });
       reopen();
     },

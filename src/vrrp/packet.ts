@@ -49,6 +49,10 @@ export function passwordBytes(text: string): Uint8Array {
   return bytes;
 }
 
+export function passwordIsCut(text: string): boolean {
+  return new TextEncoder().encode(text).length > authLength;
+}
+
 /**
  * The message that goes into a packet from `source` to `destination`.
  * @param form what a v3 checksum over IPv4 covers

@@ -60,14 +60,39 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
     '4:17: vips[0].announce.burst (--announce-burst, VIPD_ANNOUNCE_BURST): 21 is not a whole number from 1 to 20; write one, such as 1',
   ],
   [
-    'VRRP',
-    `vips:\n${good}    election: { type: vrrp }`,
-    '4:17: vips[0].election.type (--election, VIPD_ELECTION): VRRP elections come with a later version; write lease or none',
+    'no number of a virtual router',
+    `vips:\n${good}    election: { type: vrrp, vrrp: { virtualRouterId: 256 } }`,
+    '4:37: vips[0].election.vrrp.virtualRouterId (--vrrp-virtual-router-id, VIPD_VRRP_VIRTUAL_ROUTER_ID): 256 is not a whole number from 1 to 255; write one, such as 1',
   ],
   [
-    'settings of VRRP',
-    `vips:\n${good}    election: { vrrp: { priority: 100 } }`,
-    '4:17: vips[0].election.vrrp: VRRP elections come with a later version; remove this section and use election.type lease or none',
+    'an interval that VRRP version 2 cannot say',
+    `vips:\n${good}    election: { type: vrrp, vrrp: { version: 2, advertInterval: 300ms } }`,
+    '4:49: vips[0].election.vrrp.advertInterval (--vrrp-advert-interval, VIPD_VRRP_ADVERT_INTERVAL): VRRP version 2 has whole seconds, at most 255s; write 1s, or set election.vrrp.version to 3',
+  ],
+  [
+    'an interval that VRRP version 3 cannot say',
+    `vips:\n${good}    election: { type: vrrp, vrrp: { advertInterval: 41s } }`,
+    '4:37: vips[0].election.vrrp.advertInterval (--vrrp-advert-interval, VIPD_VRRP_ADVERT_INTERVAL): VRRP version 3 has hundredths of a second, at most 40.95s; write 40950ms',
+  ],
+  [
+    'a password in VRRP version 3',
+    `vips:\n${good}    election: { type: vrrp, vrrp: { authPass: "1111" } }`,
+    '4:37: vips[0].election.vrrp.authPass (--vrrp-auth-pass, VIPD_VRRP_AUTH_PASS): VRRP version 3 has no passwords; remove it, or set election.vrrp.version to 2',
+  ],
+  [
+    'a delay of what is not done',
+    `vips:\n${good}    election: { type: vrrp, vrrp: { preempt: false, preemptDelay: 5s } }`,
+    '4:53: vips[0].election.vrrp.preemptDelay (--vrrp-preempt-delay, VIPD_VRRP_PREEMPT_DELAY): this router does not preempt, so there is nothing to delay; remove it, or set election.vrrp.preempt to true',
+  ],
+  [
+    'peers of another family',
+    `vips:\n${good}    election: { type: vrrp, vrrp: { unicastPeers: ["fe80::2"] } }`,
+    '4:37: vips[0].election.vrrp.unicastPeers (--vrrp-unicast-peers, VIPD_VRRP_UNICAST_PEERS): no peer has an address of the same family as the VIP, so nothing could be sent; give the peers’ other addresses',
+  ],
+  [
+    'a peer that is this host',
+    `vips:\n${good}    election: { type: vrrp, vrrp: { unicastSource: 10.0.0.1, unicastPeers: [10.0.0.1] } }`,
+    '4:62: vips[0].election.vrrp.unicastPeers (--vrrp-unicast-peers, VIPD_VRRP_UNICAST_PEERS): 10.0.0.1 is this host itself (election.vrrp.unicastSource); list the other routers only',
   ],
   [
     'a mode that nobody knows',
