@@ -73,7 +73,7 @@ async function outageOf(start: Start): Promise<number> {
     const before = answered();
     await until(() => answered() > before + 200, { what: 'answers again' });
     const results = await probe.stop();
-    return longestGap(results, results[0]?.at ?? 0, results.at(-1)?.at ?? 0).length;
+    return Math.round(longestGap(results, results[0]?.at ?? 0, results.at(-1)?.at ?? 0).length);
   } finally {
     await network[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
