@@ -2,14 +2,8 @@ import { globalSettings, type Setting, vipSettings } from '../config/schema.js';
 import type { Found, FoundSettings, Remarks } from './found.js';
 import type { FoundLists, ImportedVip } from './vips.js';
 
-/** Defaults of VRRP elections. */
-const vrrpDefaults: Readonly<Record<string, unknown>> = {
-  'election.vrrp.version': 3,
-  'election.vrrp.priority': 100,
-  'election.vrrp.advertInterval': '1s',
-  'election.vrrp.preempt': true,
-  'election.vrrp.preemptDelay': '0s',
-};
+/** What peers must agree on is there to be seen, whether it is the default or not. */
+const alwaysSaid: ReadonlySet<string> = new Set(['election.vrrp.virtualRouterId']);
 
 /** Takes out what vipd would refuse, with a remark that says why, and what is the default anyway. */
 export function fit(vip: ImportedVip, remarks: Remarks): ImportedVip {
@@ -42,8 +36,7 @@ function settingAt(path: string): Setting<unknown> | undefined {
 }
 
 function isFit(path: string, value: unknown, { place }: Found<unknown>, remarks: Remarks): boolean {
-  // Which elections this version has is said when the file is checked: the others are still what the file means.
-  const setting = path === 'election.type' ? undefined : settingAt(path);
+  const setting = settingAt(path);
   const result = setting?.kind.schema.safeParse(value);
   if (result === undefined || result.success) return true;
   remarks.notCarried(place, [path], result.error.issues.map(({ message }) => message).join('; '));
@@ -51,6 +44,6 @@ function isFit(path: string, value: unknown, { place }: Found<unknown>, remarks:
 }
 
 function isDefault(path: string, value: unknown): boolean {
-  const fallback = settingAt(path)?.default ?? vrrpDefaults[path];
-  return fallback !== undefined && JSON.stringify(value) === JSON.stringify(fallback);
+  const fallback = settingAt(path)?.default;
+  return !alwaysSaid.has(path) && fallback !== undefined && JSON.stringify(value) === JSON.stringify(fallback);
 }
