@@ -23,6 +23,13 @@ export interface IpvsDriver extends DataPath {
   trouble(): string | undefined;
 }
 
+/** What is done when the path closes, as the log says it when it fails. */
+const takingAway = {
+  services: 'IPVS services not removed',
+  masquerade: 'masquerade not removed',
+  settings: 'kernel settings not given back',
+} as const;
+
 type Removal = IpvsCommand & { readonly kind: 'remove-destination' | 'remove-service' };
 
 /**
@@ -126,6 +133,25 @@ export function createIpvsDriver(parts: {
     return done;
   }
 
+  /** Until it has worked, or the path opens again. */
+  async function takeAway(): Promise<void> {
+    next?.[Symbol.dispose]();
+    const { services, masquerade, settings } = takingAway;
+    void inTurn(services, () => apply([]));
+    void inTurn(masquerade, () => prepare([]));
+    await inTurn(settings, async () => {
+      // A service that is still there is of no use without them.
+      if (troubles.has(services)) return;
+      const held = [...holds.values()];
+      holds.clear();
+      for (const hold of held) await hold[Symbol.asyncDispose]();
+    });
+    if (isOpen || !Object.values(takingAway).some((what) => troubles.has(what))) return;
+    next = clock.at(plus(clock.now(), parts.lookInterval), () => {
+      if (!isOpen) void takeAway();
+    });
+  }
+
   function lookLater(): void {
     next?.[Symbol.dispose]();
     next = clock.at(plus(clock.now(), parts.lookInterval), async () => {
@@ -146,6 +172,7 @@ export function createIpvsDriver(parts: {
     },
     async open() {
       isOpen = true;
+      for (const what of Object.values(takingAway)) troubles.delete(what);
       await serve(services);
       if (isOpen) lookLater();
     },
@@ -154,16 +181,9 @@ export function createIpvsDriver(parts: {
       const { ended } = await serve(services.map((service) => ({ ...service, destinations: [] })));
       if (ended > 0) await new Promise<void>((resolve) => clock.at(plus(clock.now(), farewell), resolve));
     },
-    async close() {
+    close() {
       isOpen = false;
-      next?.[Symbol.dispose]();
-      void inTurn('IPVS services not removed', () => apply([]));
-      void inTurn('masquerade not removed', () => prepare([]));
-      await inTurn('kernel settings not given back', async () => {
-        const held = [...holds.values()];
-        holds.clear();
-        for (const hold of held) await hold[Symbol.asyncDispose]();
-      });
+      return takeAway();
     },
     read: present,
     settled: () => last,

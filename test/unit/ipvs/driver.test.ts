@@ -195,5 +195,39 @@ test('what cannot be done is said, and the rest is done', async () => {
     'IPVS services not removed',
     'masquerade not removed',
   ]);
-  assert.deepEqual(host.settings(), fresh);
+  host.clock.advance(2000);
+  for (let i = 0; i < 50; i++) await setImmediate();
+  assert.deepEqual([host.ipvs.table, host.settings()], [[], fresh]);
+});
+
+test('what cannot be removed at the end is tried again, with the settings in place as long', async () => {
+  const host = createHost();
+  await host.driver.set([service(cp1)]);
+  await host.driver.open();
+  const apply = host.ipvs.apply;
+  host.ipvs.apply = async () => {
+    throw new KernelError('remove service', 'ENOBUFS');
+  };
+  await host.driver.close();
+  assert.deepEqual([host.backends(), host.settings()['net/ipv4/ip_forward']], [[[cp1.ip]], '1']);
+  assert.match(host.driver.trouble() ?? '', /ENOBUFS/);
+  host.ipvs.apply = apply;
+  host.clock.advance(2000);
+  for (let i = 0; i < 50; i++) await setImmediate();
+  assert.deepEqual([host.ipvs.table, host.masquerade.services, host.settings()], [[], [], fresh]);
+  assert.equal(host.driver.trouble(), undefined);
+});
+
+test('what could not be removed is no trouble any more once the path is open again', async () => {
+  const host = createHost();
+  await host.driver.set([service(cp1)]);
+  await host.driver.open();
+  const apply = host.ipvs.apply;
+  host.ipvs.apply = async () => {
+    throw new KernelError('remove service', 'ENOBUFS');
+  };
+  await host.driver.close();
+  host.ipvs.apply = apply;
+  await host.driver.open();
+  assert.deepEqual([host.backends(), host.driver.trouble()], [[[cp1.ip]], undefined]);
 });
