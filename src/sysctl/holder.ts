@@ -4,7 +4,7 @@ import type { Family } from '../net/ip.js';
 import type { Log, LogFields } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { millis, plus } from '../time/instant.js';
-import { type HostSetting, rewrittenBy, rewrittenWith, type SettingsUser, settingsFor } from './needs.js';
+import { type HostSetting, rewrittenBy, rewrittenWith, type SettingsUser, settingsFor, triedWith } from './needs.js';
 
 /** The kernel settings that the data planes in the kernel need, as they are on this host. For all VIPs of a daemon. */
 export interface HostSettings {
@@ -64,11 +64,11 @@ export function createHostSettings(parts: {
   async function needs(user: SettingsUser, family: Family): Promise<readonly HostSetting[]> {
     const forwards = family === 4 || (await sysctls.read('net/ipv6/conf/all/forwarding')) !== '0';
     const interfaces = forwards ? [] : await sysctls.list('net/ipv6/conf');
-    const own = await Promise.all(interfaces.map((name) => sysctls.read(`net/ipv6/conf/${name}/forwarding`)));
-    return settingsFor(user, family, {
-      release: parts.release,
-      interfaces: interfaces.filter((_, i) => own[i] !== '1'),
+    const each = interfaces.map(async (device) => {
+      const name = `net/ipv6/conf/${device}/forwarding`;
+      return original(name, (await sysctls.read(name)) ?? '0') === '0' ? [device] : [];
     });
+    return settingsFor(user, family, { release: parts.release, interfaces: (await Promise.all(each)).flat() });
   }
 
   async function remember(next: readonly SysctlChange[]): Promise<void> {
@@ -227,9 +227,11 @@ export function createHostSettings(parts: {
     async probe(user, family) {
       for (const { name, value, necessary } of await needs(user, family)) {
         if (!necessary) continue;
-        const now = await sysctls.read(name);
-        if (now === undefined) throw new KernelError(`read ${name}`, 'ENOENT');
-        if (now !== value) await sysctls.write(name, now);
+        if ((await sysctls.read(name)) === value) continue;
+        const tried = triedWith(name);
+        const now = await sysctls.read(tried);
+        if (now === undefined) throw new KernelError(`read ${tried}`, 'ENOENT');
+        await sysctls.write(tried, now);
       }
     },
     hold: (user, family) =>

@@ -64,6 +64,14 @@ export async function rewrittenWith(
   return name === switch4 ? [redirects, ...each] : each;
 }
 
+/**
+ * The setting whose value may be written again to find out whether this one could be changed. IPv6's switch rewrites the interfaces
+ * also when it gets the value that it has; its default for new interfaces rewrites nothing. (addrconf_fixup_forwarding)
+ */
+export function triedWith(name: string): string {
+  return name === switch6 ? 'net/ipv6/conf/default/forwarding' : name;
+}
+
 /** `net/ipv4/vs` counts for IPv6 too and is there once the module ip_vs is. */
 function ipvsSettings(release: string): readonly HostSetting[] {
   return [

@@ -20,7 +20,8 @@ export function createFakeSysctls(values: Readonly<Record<string, string>>): Fak
       const operation = `set ${name} to ${value}`;
       if (!sysctls.values.has(name)) throw new KernelError(operation, 'ENOENT');
       if (sysctls.readOnly?.test(name)) throw new KernelError(operation, 'EROFS');
-      if (sysctls.values.get(name) !== value) rewrite(sysctls.values, name, value);
+      // IPv6's switch rewrites also when it is written as it was.
+      if (sysctls.values.get(name) !== value || name.includes('ipv6')) rewrite(sysctls.values, name, value);
       sysctls.values.set(name, value);
     },
     async list(folder) {

@@ -1,7 +1,8 @@
 import type { Namespace } from '../../src/lab/network.js';
 
+/** Beside those of the interfaces, of which the kernel rewrites some when others are set. */
 const settings = [
-  ...['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding', 'net.ipv6.conf.eth0.accept_ra'],
+  'net.ipv4.ip_forward',
   ...['net.ipv4.vs.conntrack', 'net.ipv4.vs.expire_nodest_conn', 'net.ipv4.vs.conn_reuse_mode'],
 ];
 
@@ -28,6 +29,8 @@ export async function readHostState(host: Namespace): Promise<HostState> {
     addresses: addresses.filter((address) => !address.startsWith('fe80:')),
     tables: (await lines('nft list tables')).map((line) => line.replace(/^table /, '')),
     services: await lines('if [ -e /proc/net/ip_vs ]; then ipvsadm -Sn; fi'),
-    settings: await lines(`sysctl --ignore ${settings.join(' ')} 2>/dev/null || true`),
+    settings: await lines(
+      `{ sysctl --ignore ${settings.join(' ')}; sysctl --all --pattern '^net[.]ipv[46][.]conf[.]'; } 2>/dev/null || true`,
+    ),
   };
 }

@@ -14,6 +14,7 @@ const fresh = {
   'net/ipv4/vs/conn_reuse_mode': '1',
   'net/ipv4/ip_forward': '0',
   'net/ipv6/conf/all/forwarding': '0',
+  'net/ipv6/conf/default/forwarding': '0',
   'net/ipv6/conf/all/accept_ra': '1',
   'net/ipv6/conf/eth0/accept_ra': '1',
   'net/ipv6/conf/eth1/accept_ra': '0',
@@ -68,6 +69,7 @@ test('a host that begins to forward IPv6 keeps its routes from router advertisem
     ...ready4,
     'net/ipv4/ip_forward': '0',
     'net/ipv6/conf/all/forwarding': '1',
+    'net/ipv6/conf/default/forwarding': '1',
     'net/ipv6/conf/eth0/accept_ra': '2',
   });
   const before = (name: string) => host.lines.findIndex((line) => line.includes(name));
@@ -213,6 +215,16 @@ test('what the kernel rewrites with the switch for all interfaces is as it was, 
     await host.start().restoreLeftovers();
     assert.deepEqual([host.now(), host.memory.kept], [hardened, []], stop);
   }
+});
+
+test('a probe leaves interfaces as they are that forward on their own', async () => {
+  const host = createHost(hardened);
+  const settings = host.start();
+  await settings.probe('nftables', 4);
+  await settings.probe('nftables', 6);
+  assert.deepEqual(host.now(), hardened);
+  host.sysctls.readOnly = /ipv6/;
+  await assert.rejects(settings.probe('nftables', 6), { code: 'EROFS' });
 });
 
 test('what somebody made of an interface while it was held stays', async () => {
