@@ -17,7 +17,8 @@ export function createNftPlane(parts: {
   readonly services: Share<BalancedService>;
   readonly balancing: Pick<NftBalancing, 'stats'>;
   readonly flows: Flows;
-  readonly settings: { hold(family: Family): Promise<AsyncDisposable> };
+  /** `trouble`: why a setting that is held is not as it must be. */
+  readonly settings: { hold(family: Family): Promise<AsyncDisposable>; trouble(): string | undefined };
   readonly clock: Clock;
   readonly log: Log;
 }): DataPlane {
@@ -165,7 +166,7 @@ export function createNftPlane(parts: {
       served.clear();
       await serve();
     },
-    trouble: () => trouble,
+    trouble: () => trouble ?? (stage === 'open' ? parts.settings.trouble() : undefined),
     settled: () => last,
     async look() {
       try {

@@ -23,7 +23,9 @@ function createHost() {
   const lines: string[] = [];
   const tell = (message: string) => void lines.push(message);
   let holds = 0;
+  let flipped: string | undefined;
   const settings = {
+    trouble: () => flipped,
     async hold(_family: Family): Promise<AsyncDisposable> {
       holds++;
       return {
@@ -68,7 +70,10 @@ function createHost() {
     clock.advance(1000);
     await work;
   };
-  return { clock, balancing, flows, lines, plane, flow, settled, names, through, holds: () => holds };
+  const flip = (trouble: string) => {
+    flipped = trouble;
+  };
+  return { clock, balancing, flows, lines, plane, flow, settled, names, through, flip, holds: () => holds };
 }
 
 test('nothing is in the kernel before the path opens, and nothing when it has closed', async () => {
@@ -136,6 +141,14 @@ test('what the kernel refuses is tried again, said once and shown', async () => 
   await host.settled();
   assert.deepEqual([host.names(), host.plane.trouble()], [['6443: cp1'], undefined]);
   assert.deepEqual(host.lines, ['nftables does not balance as it should', 'nftables balances again']);
+});
+
+test('a setting that cannot be held is a trouble while the path is open', async () => {
+  const host = createHost();
+  host.flip('set net/ipv4/ip_forward to 1: EROFS');
+  assert.equal(host.plane.trouble(), undefined);
+  await host.plane.open();
+  assert.match(host.plane.trouble() ?? '', /EROFS/);
 });
 
 test('connections are counted when somebody looks', async () => {
