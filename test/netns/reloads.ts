@@ -21,6 +21,8 @@ export interface ReloadsOptions {
   readonly connectEvery: number;
   readonly timeout: number;
   readonly patience: number;
+  /** More of the VIP's settings. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 export interface Reloads {
@@ -109,7 +111,7 @@ export async function sufferReloads(name: string, options: ReloadsOptions): Prom
 }
 
 /** With another set of backends for each turn; every port of the servers but the first comes and goes. */
-function configuration({ mode, whenBackendDown }: ReloadsOptions, socket: string, turn: number): string {
+function configuration({ mode, whenBackendDown, settings }: ReloadsOptions, socket: string, turn: number): string {
   const comers = [1, 2, 3].filter((number) => number !== 1 + (turn % 3));
   const list = [0, ...comers].map((number) => ({ name: `web${number}`, address: `10.77.0.21:${first + number}` }));
   const loadBalancer = {
@@ -118,6 +120,6 @@ function configuration({ mode, whenBackendDown }: ReloadsOptions, socket: string
     ports: [port],
     backends: { from: 'static', servers: list },
   };
-  const vips = [{ name: 'web', addresses: [vip], election: { type: 'none' }, loadBalancer }];
+  const vips = [{ name: 'web', addresses: [vip], election: { type: 'none' }, loadBalancer, ...settings }];
   return JSON.stringify({ node: { name: 'lb1' }, vips, metrics: { listen: 'off' }, admin: { socket } });
 }
