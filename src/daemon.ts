@@ -7,6 +7,7 @@ import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
 import { createNetwork } from './kernel/linux/network.js';
 import { createPacketSockets } from './kernel/linux/packet-socket.js';
+import { createPrograms } from './kernel/linux/programs.js';
 import { createRelay } from './kernel/linux/relay.js';
 import { createVrrpSockets } from './kernel/linux/vrrp-socket.js';
 import type { Link } from './kernel/ports.js';
@@ -35,6 +36,13 @@ export interface Daemon {
   readonly failed: Promise<Error>;
 }
 
+/** What this process is, as only the process itself knows. */
+export interface Program {
+  readonly version: string;
+  /** The environment's PATH. */
+  readonly searchPath: string;
+}
+
 /** An orderly stop waits for the API twice as long as one request may take by default, and a little. */
 const stopPatience = millis(10_000);
 
@@ -46,7 +54,7 @@ export async function startDaemon(
   configuration: Configuration,
   log: LeveledLog,
   metrics: Metrics,
-  version: string,
+  { version, searchPath }: Program,
 ): Promise<Daemon> {
   const { settings } = configuration.loaded;
   const capabilities = createCapabilities();
@@ -111,6 +119,7 @@ export async function startDaemon(
       network,
       packets: createPacketSockets(addon),
       vrrp: createVrrpSockets(addon),
+      programs: createPrograms(searchPath, clock),
       planes,
       kubernetes() {
         client ??= createKubernetesClient({ ...settings.kubernetes, virtualIps, clock });

@@ -66,7 +66,7 @@ async function run(configuration: Configuration): Promise<number> {
   const metrics = createMetrics({ node, version, vips });
   log.info('starting', { version, vips: vips.map(({ name }) => name) });
   return runDaemon({
-    start: () => startDaemon(configuration, log, metrics, version),
+    start: () => startDaemon(configuration, log, metrics, { version, searchPath: process.env.PATH ?? '' }),
     log,
     clock,
     stop: stop.signal,

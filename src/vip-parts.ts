@@ -6,7 +6,16 @@ import type { Backend } from './balancer/pool.js';
 import { createTcpProber, type Prober } from './balancer/prober.js';
 import { authoritiesIn, createTrust } from './balancer/trust.js';
 import type { HealthCheckSettings, VipSettings } from './config/settings.js';
-import type { InterfaceAddress, Link, Network, NetworkChange, PacketSockets, VrrpSockets } from './kernel/ports.js';
+import { type ElectionParts, nothingMore } from './election-parts.js';
+import type {
+  InterfaceAddress,
+  Link,
+  Network,
+  NetworkChange,
+  PacketSockets,
+  Programs,
+  VrrpSockets,
+} from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
 import type { ClusterCa } from './kubernetes/credentials.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
@@ -23,10 +32,9 @@ import type { Seed } from './time/random.js';
 import { createAlways } from './vip/always.js';
 import type { DataPath } from './vip/data-path.js';
 import { createVipDriver, type VipDriver } from './vip/driver.js';
-import type { Election } from './vip/election.js';
 import { isHeld, type VipConfig } from './vip/state.js';
 import type { LoadBalancerStatus, VipStatus } from './vip/status.js';
-import { createVrrpElection } from './vrrp/driver.js';
+import { createVrrpParts } from './vrrp-parts.js';
 
 /** What the VIPs of a daemon share. */
 export interface Shared {
@@ -35,6 +43,7 @@ export interface Shared {
   readonly network: Network;
   readonly packets: PacketSockets;
   readonly vrrp: VrrpSockets;
+  readonly programs: Programs;
   readonly planes: Planes;
   readonly kubernetes: () => KubernetesClient;
   /** What the API servers' certificates are verified with, as the kubeconfig has it now. */
@@ -84,13 +93,16 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
   let settings = first;
   const { clock, metrics } = shared;
   const log = logFor(shared.log, settings.name);
-  const { election, leaseAge, network, alarm } = createElection(settings, ground, shared, log);
-  const balancer = settings.loadBalancer.mode === 'off' ? undefined : createLoadBalancer(settings, ground, shared, log);
+  const parts = createElection(settings, ground, shared, log);
+  const balancer =
+    settings.loadBalancer.mode === 'off'
+      ? undefined
+      : createLoadBalancer(settings, ground, shared, log, (reaches) => parts.reaches(reaches));
   const driver: VipDriver = createVipDriver({
     ips: settings.addresses.map((address) => address.ip),
     link: ground.link,
     config: driverConfig(settings),
-    election,
+    election: parts.election,
     network: shared.network,
     packets: shared.packets,
     dataPath: balancer?.path ?? noDataPath,
@@ -100,21 +112,25 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
       announced: (form) => metrics.announced(settings.name, form),
       conflict: () => metrics.conflictSeen(settings.name),
       takeover: (took) => metrics.tookOver(settings.name, took / 1000),
+      serves: (serves) => parts.serves(serves),
     },
   });
 
   function status(): VipStatus {
     const { leadership, state, since, link: current } = driver.view();
-    const alarmed = alarm();
+    const alarm = parts.alarm();
+    const vrrp = parts.vrrp();
+    const isFaulty = state.fault !== undefined || vrrp?.state === 'FAULT';
     return {
       name: settings.name,
       addresses: settings.addresses.map((address) => address.ip),
       interface: current.name,
-      role: state.fault === undefined ? leadership.role : 'fault',
+      role: isFaulty ? 'fault' : leadership.role,
       leader: leadership.leader,
       since: since.toISOString(),
       because: state.fault ?? leadership.because,
-      ...(alarmed === undefined ? {} : { alarm: alarmed }),
+      ...(alarm === undefined ? {} : { alarm }),
+      ...(vrrp === undefined ? {} : { vrrp }),
       held: isHeld(state),
       loadBalancer: balancer?.path.status() ?? offStatus,
     };
@@ -123,15 +139,17 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
   return {
     start() {
       balancer?.start();
+      parts.start();
       driver.start();
     },
     network(change) {
-      network(change);
+      parts.network(change);
       driver.network(change);
     },
     async stop() {
       await driver.stop();
       balancer?.stop();
+      await parts.stop();
     },
     get settings() {
       return settings;
@@ -139,6 +157,7 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
     async change(next) {
       await balancer?.change(next);
       driver.configure(driverConfig(next));
+      parts.change(next);
       settings = next;
     },
     drain: (backend, drained) => balancer?.path.drain(backend, drained) ?? false,
@@ -149,7 +168,7 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
       const { lease, type } = settings.election;
       return {
         status: status(),
-        lease: type === 'lease' ? { name: lease.name, ageSeconds: leaseAge() } : undefined,
+        lease: type === 'lease' ? { name: lease.name, ageSeconds: parts.leaseAge() } : undefined,
         traffic: balancer?.path.stats(),
       };
     },
@@ -174,48 +193,15 @@ function driverConfig({ deadManSwitch, announce, election }: VipSettings): VipCo
   return { deadManSwitch, announce, probeFirst, patience: millis(election.lease.duration + patienceMargin) };
 }
 
-/** An election, and what else there is to it. */
-interface ElectionParts {
-  readonly election: Election;
-  readonly leaseAge: () => number | undefined;
-  readonly network: (change: NetworkChange) => void;
-  readonly alarm: () => string | undefined;
-}
-
-const noMore = { leaseAge: () => undefined, network: () => {}, alarm: () => undefined } as const;
-
 function createElection(settings: VipSettings, ground: Ground, shared: Shared, log: Log): ElectionParts {
   switch (settings.election.type) {
     case 'none':
-      return { ...noMore, election: createAlways(shared.node) };
+      return { ...nothingMore, election: createAlways(shared.node) };
     case 'vrrp':
-      return createVrrpParts(settings, ground, shared, log);
+      return createVrrpParts(settings, ground.link, shared, log);
     case 'lease':
       return createLeaseParts(settings, shared, log);
   }
-}
-
-function createVrrpParts(settings: VipSettings, { link }: Ground, shared: Shared, log: Log): ElectionParts {
-  const { node, clock, network, metrics, vrrp: sockets } = shared;
-  const { unicastSource, ...vrrp } = settings.election.vrrp;
-  const { name } = settings;
-  const election = createVrrpElection({
-    node,
-    config: { ...vrrp, addresses: settings.addresses.map(({ ip }) => ip) },
-    link,
-    sources: unicastSource === undefined ? [] : [unicastSource],
-    network,
-    sockets,
-    clock,
-    log,
-    observer: {
-      sent: (family) => metrics.advertised(name, family),
-      received: (family) => metrics.advertisementHeard(name, family),
-      refused: (reason) => metrics.advertisementRefused(name, reason),
-      transition: () => metrics.masterChanged(name),
-    },
-  });
-  return { ...noMore, election, network: (change) => election.network(change), alarm: () => election.alarm() };
 }
 
 function createLeaseParts(
@@ -242,7 +228,7 @@ function createLeaseParts(
     const { known } = election.state();
     return known?.lease === undefined ? undefined : (clock.now() - known.since) / 1000;
   };
-  return { ...noMore, election, leaseAge };
+  return { ...nothingMore, election, leaseAge };
 }
 
 interface LoadBalancer {
@@ -253,7 +239,13 @@ interface LoadBalancer {
   stop(): void;
 }
 
-function createLoadBalancer(first: VipSettings, ground: Ground, shared: Shared, log: Log): LoadBalancer {
+function createLoadBalancer(
+  first: VipSettings,
+  ground: Ground,
+  shared: Shared,
+  log: Log,
+  onReach: (reaches: boolean) => void,
+): LoadBalancer {
   const { clock, metrics, planes } = shared;
   const { mode, because } = ground.choice;
   let settings = first;
@@ -264,7 +256,10 @@ function createLoadBalancer(first: VipSettings, ground: Ground, shared: Shared, 
     clock,
     seed: randomInt(2 ** 31) as Seed,
     log,
-    onChange: () => path.backendTurned(),
+    onChange() {
+      path.backendTurned();
+      onReach(path.reaches());
+    },
     onCheck: (backend, _result, took) => metrics.checked(settings.name, backend.name, took / 1000),
   });
   const plane = planes.create(mode, settings, log);
@@ -286,6 +281,7 @@ function createLoadBalancer(first: VipSettings, ground: Ground, shared: Shared, 
         families.flatMap((family) => localBackend(family, sources, backends.port)),
       );
     }
+    onReach(path.reaches());
   }
 
   /**

@@ -101,9 +101,13 @@ const pure = [
   'vip/state.ts',
   'vrrp/config.ts',
   'vrrp/machine.ts',
+  'vrrp/notify.ts',
   'vrrp/packet.ts',
   'vrrp/reception.ts',
+  'vrrp/script.ts',
+  'vrrp/serving.ts',
   'vrrp/state.ts',
+  'vrrp/tracking.ts',
 ];
 
 test('decisions are made where no socket, no timer and no log is', () => {

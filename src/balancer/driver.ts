@@ -41,6 +41,8 @@ export interface Balancer extends DataPath, Disposable {
   look(): Promise<void>;
   /** Waits until what was asked for is done; what has failed, if something has. */
   settled(): Promise<string | undefined>;
+  /** Whether a backend is up, as the checks of this node have it. */
+  reaches(): boolean;
   status(): LoadBalancerStatus;
   stats(): PlaneStats;
 }
@@ -201,6 +203,7 @@ export function createBalancer(parts: {
         backends: sources.map((s) => backendStatus(s, counters)),
       };
     },
+    reaches: () => sources.some(isUp),
     stats: () => plane.stats(),
     [Symbol.dispose]() {
       nextLook?.[Symbol.dispose]();

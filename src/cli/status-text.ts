@@ -1,4 +1,4 @@
-import type { BackendStatus, DaemonStatus, VipStatus } from '../vip/status.js';
+import type { BackendStatus, DaemonStatus, VipStatus, VrrpStatus } from '../vip/status.js';
 
 /** The status as a short page for people. `now` is the wall clock, for "3m 12s ago". */
 export function statusText(status: DaemonStatus, now: Date): string {
@@ -49,6 +49,7 @@ function vipText(vip: VipStatus, node: string, now: Date): string {
     ['leader', leader],
     ['since', `${ago(vip.since, now)} (${vip.since})`],
     ['because', vip.because],
+    ...(vip.vrrp === undefined ? [] : [['vrrp', vrrpText(vip.vrrp)]]),
     ...(vip.alarm === undefined ? [] : [['alarm', vip.alarm]]),
     ['held', vip.held ? 'yes' : 'no'],
     ['balancer', `${balancer.mode}${ports} (${balancer.because})`],
@@ -63,6 +64,13 @@ function vipText(vip: VipStatus, node: string, now: Date): string {
     text.push('  no backends');
   }
   return `${text.map(clean).join('\n')}\n`;
+}
+
+/** `MASTER, priority 99 (101; script check: -2)`. */
+function vrrpText({ state, priority, configuredPriority, because, master }: VrrpStatus): string {
+  const why = because.length === 0 ? '' : ` (${[configuredPriority, ...because].join('; ')})`;
+  const other = master === undefined || state === 'MASTER' ? '' : `, master ${master.address} has ${master.priority}`;
+  return `${state}, priority ${priority}${why}${other}`;
 }
 
 const backendHead = ['backend', 'address', 'state', 'connections', 'last check'];

@@ -40,6 +40,18 @@ function toVipSettings(value: ValuesOf<typeof vipSettings>): VipSettings {
         unicastSource: value['election.vrrp.unicastSource'],
         unicastPeers: value['election.vrrp.unicastPeers'],
         checksum: value['election.vrrp.checksum'],
+        trackWeight: value['election.vrrp.trackWeight'],
+        track: {
+          interfaces: value['election.vrrp.track.interfaces'],
+          scripts: value['election.vrrp.track.scripts'],
+        },
+        notify: {
+          master: value['election.vrrp.notify.master'],
+          backup: value['election.vrrp.notify.backup'],
+          fault: value['election.vrrp.notify.fault'],
+          stop: value['election.vrrp.notify.stop'],
+          all: value['election.vrrp.notify.all'],
+        },
       },
       onApiLoss: value['election.onApiLoss'],
     },

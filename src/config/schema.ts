@@ -1,6 +1,7 @@
 import { hostName, listenAddress, plainAddresses, plainAddressOrNone, servers, vipAddresses } from './address-kinds.js';
 import type { Kind } from './kinds.js';
 import * as kinds from './kinds.js';
+import { command, scripts, trackedInterfaces } from './tracking-kinds.js';
 
 /** One setting: the file's key is its place in the table below, the environment's name follows from the flag. */
 export interface Setting<T> {
@@ -169,6 +170,54 @@ export const vipSettings = {
     'vrrp-checksum',
     'keepalived',
     'The checksum of version 3 over IPv4 that is sent: with a pseudo header as keepalived and FRR have it, or without as RFC 9568 and hardware routers do. Both are taken.',
+  ),
+  'election.vrrp.trackWeight': setting(
+    kinds.count(0, 253),
+    'vrrp-track-weight',
+    60,
+    'By how much the priority falls while this node reaches no backend; more than the priorities of the routers differ by, so that one that reaches one takes over. With 0 the priority does not follow the backends. When no router reaches one, the VIP stays where it is.',
+  ),
+  'election.vrrp.track.interfaces': setting(
+    trackedInterfaces,
+    'vrrp-track-interfaces',
+    [],
+    'Other interfaces that this router depends on. With weight 0 (the default) it takes no part in the election while one of them is down; a positive weight is added to the priority while it is up, a negative one while it is down; `reverse: true` turns the sign round.',
+  ),
+  'election.vrrp.track.scripts': setting(
+    scripts,
+    'vrrp-track-scripts',
+    [],
+    'Programs that say whether this router is fit, by exit status 0, run every `interval` (1s), each for at most `timeout` (the interval). `fall` (1) failures in a row make it unfit, `rise` (1) successes fit again. Weights as those of interfaces. They run without a shell, with the rights of vipd.',
+  ),
+  'election.vrrp.notify.master': optional(
+    command,
+    'vrrp-notify-master',
+    'none',
+    'The program to run when this node has taken the VIP and serves it. As all notify programs it runs without a shell, with the rights of vipd, after those of earlier changes, for at most 30s.',
+  ),
+  'election.vrrp.notify.backup': optional(
+    command,
+    'vrrp-notify-backup',
+    'none',
+    'The program to run when this router has become a backup, also at start.',
+  ),
+  'election.vrrp.notify.fault': optional(
+    command,
+    'vrrp-notify-fault',
+    'none',
+    'The program to run when this router can take no part in the election any more.',
+  ),
+  'election.vrrp.notify.stop': optional(
+    command,
+    'vrrp-notify-stop',
+    'none',
+    'The program to run when vipd has given the VIP up for good.',
+  ),
+  'election.vrrp.notify.all': optional(
+    command,
+    'vrrp-notify-all',
+    'none',
+    'The program to run at each of these changes, after the one for it, with four arguments more: `INSTANCE`, the name of the VIP, the state (`MASTER`, `BACKUP`, `FAULT`, `STOP`), the priority. keepalived calls it `notify`.',
   ),
   'election.onApiLoss': setting(
     kinds.choice(['hold', 'release']),

@@ -56,6 +56,44 @@ export interface VrrpSettings {
   /** Empty: multicast. */
   readonly unicastPeers: readonly Ip[];
   readonly checksum: 'keepalived' | 'rfc9568';
+  /** What the priority falls by while no backend is up; 0: nothing. */
+  readonly trackWeight: number;
+  readonly track: {
+    readonly interfaces: readonly TrackedInterfaceSettings[];
+    readonly scripts: readonly ScriptSettings[];
+  };
+  readonly notify: NotifySettings;
+}
+
+export interface TrackedInterfaceSettings {
+  readonly name: string;
+  /** 0: without it this router does not take part. */
+  readonly weight: number;
+  readonly reverse: boolean;
+}
+
+export interface ScriptSettings {
+  readonly name: string;
+  readonly command: Command;
+  readonly interval: Millis;
+  readonly timeout: Millis;
+  readonly rise: number;
+  readonly fall: number;
+  /** As that of an interface. */
+  readonly weight: number;
+  readonly reverse: boolean;
+}
+
+/** A program and its arguments; the program is an absolute path, or a name to be looked for. */
+export type Command = readonly string[];
+
+/** Programs that are run when this router becomes what they are called; `all` gets keepalived's four arguments. */
+export interface NotifySettings {
+  readonly master: Command | undefined;
+  readonly backup: Command | undefined;
+  readonly fault: Command | undefined;
+  readonly stop: Command | undefined;
+  readonly all: Command | undefined;
 }
 
 export interface LeaseSettings {

@@ -417,3 +417,31 @@ export interface SysctlMemory {
   /** Replaces what is kept. */
   save(changes: readonly SysctlChange[]): Promise<void>;
 }
+
+/** How a program ended. */
+export type ProgramEnd =
+  | { readonly kind: 'exit'; readonly status: number }
+  | { readonly kind: 'signal'; readonly signal: string }
+  /** It took too long: its process group was told to end (SIGTERM), and is killed 2 s later. */
+  | { readonly kind: 'timeout' }
+  /** There is no such program, or it must not be run: the errno. */
+  | { readonly kind: 'not-started'; readonly code: string };
+
+export interface ProgramRun {
+  readonly ended: Promise<ProgramEnd>;
+  /** Resolves when no process of it is waited for any more; after a timeout that is later than `ended`. */
+  readonly gone: Promise<void>;
+  /** Ends it as a timeout does. */
+  stop(): void;
+}
+
+/** Programs that the operator names, run with the rights of the daemon. */
+export interface Programs {
+  /**
+   * Runs a program without a shell, in a process group of its own, without input or output.
+   * @param command the program (an absolute path, or a name that is looked for in PATH), and its arguments
+   */
+  run(command: readonly string[], timeout: Millis): ProgramRun;
+  /** Why the program could not be run now: the errno; undefined when it could. */
+  refusal(command: readonly string[]): Promise<string | undefined>;
+}

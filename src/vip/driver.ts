@@ -24,6 +24,8 @@ export interface VipObserver {
   conflict(): void;
   /** From the election's word to the first announcement. */
   takeover(took: Millis): void;
+  /** The VIP is on this node, announced and balanced, or is so no more. */
+  serves(serves: boolean): void;
 }
 
 export interface VipDriver {
@@ -114,6 +116,7 @@ export function createVipDriver(parts: {
     if (before.stage.kind !== state.stage.kind) {
       log.info('vip', { from: before.stage.kind, to: state.stage.kind, because: state.fault ?? leadership.because });
       if (before.stage.kind === 'off') decidedAt = clock.now();
+      observer.serves(state.stage.kind === 'serving');
     }
     if (before.fault !== state.fault) log.warn('fault', { from: before.fault ?? 'none', to: state.fault ?? 'none' });
   }

@@ -16,9 +16,23 @@ export interface VipStatus {
   readonly because: string;
   /** What is about to go wrong: another router of this VIP that is not understood. Absent when nothing is. */
   readonly alarm?: string;
+  /** Where VRRP elects. */
+  readonly vrrp?: VrrpStatus;
   /** The address is on this node's interface. */
   readonly held: boolean;
   readonly loadBalancer: LoadBalancerStatus;
+}
+
+export interface VrrpStatus {
+  /** keepalived's word; `INIT` while it is becoming one of the others. */
+  readonly state: 'INIT' | 'MASTER' | 'BACKUP' | 'FAULT' | 'STOP';
+  /** What is advertised. */
+  readonly priority: number;
+  readonly configuredPriority: number;
+  /** What makes the one of the other: `script check: -2`. */
+  readonly because: readonly string[];
+  /** The router that was last heard as master. */
+  readonly master: { readonly address: string; readonly priority: number } | undefined;
 }
 
 export interface LoadBalancerStatus {

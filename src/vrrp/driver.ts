@@ -12,7 +12,8 @@ import { nextVrrpDeadline, stepVrrp, vrrpLeadership } from './machine.js';
 import { type Advertisement, encodeAdvertisement, passwordBytes, passwordIsCut, vrrpProtocol } from './packet.js';
 import { receive, type VrrpRefusal } from './reception.js';
 import { createRefusals } from './refusals.js';
-import { initialVrrp, type VrrpEffect, type VrrpEvent, type VrrpState } from './state.js';
+import { initialVrrp, type VrrpEffect, type VrrpEvent, type VrrpFault, type VrrpState } from './state.js';
+import type { Verdict } from './tracking.js';
 
 export interface VrrpObserver {
   sent(family: Family, priority: number): void;
@@ -20,13 +21,17 @@ export interface VrrpObserver {
   refused(reason: VrrpRefusal): void;
   /** Another router is master than before. */
   transition(): void;
+  /** The election took a step. */
+  stepped(state: VrrpState): void;
 }
 
 export interface VrrpElection extends Election {
   /** A change of addresses or links on this host. */
   network(change: NetworkChange): void;
   /** What tracking makes of the configured priority. */
-  setPriority(priority: number): void;
+  tracked(verdict: Verdict): void;
+  /** Elects by other settings from now on; version, number, addresses and peers are as before. */
+  configure(config: VrrpConfig): void;
   state(): VrrpState;
   /** That a peer is being refused, which is how two masters come about; undefined when none was lately. */
   alarm(): string | undefined;
@@ -60,8 +65,8 @@ export function createVrrpElection(parts: {
   readonly log: Log;
   readonly observer: VrrpObserver;
 }): VrrpElection {
-  const { node, config, sockets, clock, log, observer, network } = parts;
-  let { link } = parts;
+  const { node, sockets, clock, log, observer, network } = parts;
+  let { link, config } = parts;
   let state = initialVrrp(config, link.up);
   let changed: () => void = () => {};
   let contested: () => void = () => {};
@@ -123,6 +128,7 @@ export function createVrrpElection(parts: {
     const was = reported;
     const is = vrrpLeadership(state, node);
     reported = is;
+    observer.stepped(state);
     if (was.leader !== is.leader && is.leader !== undefined) observer.transition();
     if (was.role !== is.role || was.because !== is.because || was.leader !== is.leader) {
       log.info('leadership', { from: was.role, to: is.role, because: is.because, leader: is.leader });
@@ -224,14 +230,15 @@ export function createVrrpElection(parts: {
     const refusal = openSockets();
     if (refusal !== undefined) reopening = clock.at(plus(clock.now(), reopenAfter), reopen);
     feed({ kind: 'source', source: main?.source });
-    setFault(refusal !== undefined);
+    socketFault = refusal === undefined ? undefined : 'no-socket';
+    setFault();
   }
 
-  let hasNoSocket = true;
+  let socketFault: VrrpFault | undefined = 'starting';
+  let trackingFault: VrrpFault | undefined;
 
-  function setFault(noSocket: boolean): void {
-    hasNoSocket = noSocket;
-    feed({ kind: 'fault', fault: hasNoSocket ? 'no-socket' : isAble ? undefined : 'unable' });
+  function setFault(): void {
+    feed({ kind: 'fault', fault: socketFault ?? (isAble ? trackingFault : 'unable') });
   }
 
   function openSockets(): string | undefined {
@@ -254,7 +261,8 @@ export function createVrrpElection(parts: {
   function failed(voice: Voice, refusal: KernelRefusal): void {
     log.warn('VRRP socket closed', { because: `${refusal.operation}: ${refusal.code}` });
     voice.socket = undefined;
-    setFault(true);
+    socketFault = 'no-socket';
+    setFault();
     reopen();
   }
 
@@ -296,7 +304,7 @@ export function createVrrpElection(parts: {
     unclaimed() {},
     able(able) {
       isAble = able;
-      setFault(hasNoSocket);
+      setFault();
     },
     address: (on) => feed({ kind: 'address', on }),
     stop() {
@@ -310,7 +318,15 @@ export function createVrrpElection(parts: {
       else if (change.kind === 'link-removed' && change.index === link.index) linkChanged({ ...link, up: false });
       else if (change.kind === 'overrun' || concerns(change)) reopen();
     },
-    setPriority: (priority) => feed({ kind: 'priority', priority }),
+    tracked({ priority, mayPreempt, fault }) {
+      trackingFault = fault;
+      feed({ kind: 'tracked', priority, mayPreempt });
+      setFault();
+    },
+    configure(next) {
+      config = next;
+      feed({ kind: 'configured', config });
+    },
     state: () => state,
     alarm: () => refusals.alarm(),
   };

@@ -1,7 +1,7 @@
 import { type Ip, ipBytes } from '../net/ip.js';
 import { earliest, type Instant, millis, plus } from '../time/instant.js';
 import type { Authority, Leadership } from '../vip/leadership.js';
-import { downInterval, skewTime } from './config.js';
+import { downInterval, skewTime, type VrrpConfig } from './config.js';
 import {
   answerInterval,
   contends,
@@ -105,11 +105,11 @@ function apply(draft: Draft, event: VrrpEvent, now: Instant): void {
       if (state.role.kind === 'master' || state.role.kind === 'resigning')
         draft.state = { ...state, role: { ...state.role, sentAt: now } };
       return;
-    case 'priority':
-      // Who owns the addresses always has 255, and nobody else ever (RFC 9568 section 5.2.4).
-      if (state.config.priority === 255) return;
-      draft.state = { ...state, priority: Math.min(254, Math.max(1, Math.round(event.priority))) };
+    case 'tracked':
+      draft.state = { ...state, priority: event.priority, mayPreempt: event.mayPreempt };
       return;
+    case 'configured':
+      return configured(draft, event.config, now);
     case 'source':
       draft.state = { ...state, source: event.source };
       return;
@@ -125,6 +125,13 @@ function apply(draft: Draft, event: VrrpEvent, now: Instant): void {
       draft.state = { ...state, stopping: state.stopping ?? { giveUpAt: plus(now, resignationPatience) } };
       return;
   }
+}
+
+/** A master says at once what is new, so that the others wait for its next advertisement as long as it takes. */
+function configured(draft: Draft, config: VrrpConfig, now: Instant): void {
+  const { role } = draft.state;
+  draft.state = { ...draft.state, config };
+  if (role.kind === 'master') advertise(draft, { ...role, advertAt: plus(now, config.advertInterval) });
 }
 
 function link(draft: Draft, up: boolean, now: Instant): void {
@@ -158,13 +165,14 @@ function heard(draft: Draft, event: Heard, now: Instant): void {
 /** RFC 9568 section 6.4.2. */
 function heardAsBackup(draft: Draft, role: Backup, event: Heard, now: Instant): void {
   const { state } = draft;
-  const { config, priority } = state;
+  const { config, priority, mayPreempt } = state;
   if (event.priority === 0) {
     const downAt = plus(now, skewTime(config.version, priority, role.masterInterval));
     return enter(draft, { ...role, downAt, silence: 'master-resigned' }, state.because);
   }
   const isLower = event.priority < priority;
-  const preemptAt = isLower && config.preempt ? (role.preemptAt ?? plus(now, config.preemptDelay)) : undefined;
+  const preemptAt =
+    isLower && config.preempt && mayPreempt ? (role.preemptAt ?? plus(now, config.preemptDelay)) : undefined;
   if (preemptAt !== undefined && now >= preemptAt) {
     // Ignored: what is left of the timer runs out.
     return enter(draft, { ...role, preemptAt, silence: 'lower-priority-master' }, 'held-by-other');
@@ -228,8 +236,7 @@ function takePart(draft: Draft, now: Instant): void {
     return becomeBackup(draft, 'starting', now, false);
   }
   if (!state.started) return;
-  const fault = state.source === undefined ? 'no-source-address' : 'unable';
-  const because = state.stopping !== undefined ? 'stopping' : (state.fault ?? fault);
+  const because = state.stopping !== undefined ? 'stopping' : (state.fault ?? 'no-source-address');
   if (role.kind !== 'master') return enter(draft, { kind: 'initialize' }, because);
   enter(draft, { ...role, kind: 'resigning', giveUpAt: plus(now, resignationPatience) }, because);
   if (!state.addressOn) resign(draft);

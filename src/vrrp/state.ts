@@ -4,7 +4,6 @@ import { downInterval, type VrrpConfig } from './config.js';
 
 /** Why this router leads or does not: the same words in log, metrics and status. */
 export type VrrpReason =
-  | 'starting'
   | 'owner' // priority 255: asks nobody
   | 'master-silent'
   | 'master-resigned' // it said priority 0
@@ -18,7 +17,14 @@ export type VrrpReason =
   | 'stopping';
 
 /** Why this router does not take part. */
-export type VrrpFault = 'unable' | 'no-source-address' | 'no-socket';
+export type VrrpFault =
+  | 'starting' // its addresses and sockets were not looked at yet
+  | 'unable'
+  | 'no-source-address'
+  | 'no-socket'
+  | 'tracking-unknown' // what it depends on was not looked at yet
+  | 'tracked-interface-down'
+  | 'tracked-script-failed';
 
 export type VrrpEvent =
   | { readonly kind: 'start' }
@@ -34,8 +40,10 @@ export type VrrpEvent =
     }
   /** What was asked for by `advertise` is on its way. */
   | { readonly kind: 'sent' }
-  /** Tracking wants another priority than the configured one. */
-  | { readonly kind: 'priority'; readonly priority: number }
+  /** Tracking wants another priority than the configured one, or that nobody is relieved. */
+  | { readonly kind: 'tracked'; readonly priority: number; readonly mayPreempt: boolean }
+  /** Other settings, of which version, number, addresses and peers are as before. */
+  | { readonly kind: 'configured'; readonly config: VrrpConfig }
   /** The address that the main family is sent from. */
   | { readonly kind: 'source'; readonly source: Ip | undefined }
   | { readonly kind: 'fault'; readonly fault: VrrpFault | undefined }
@@ -82,6 +90,8 @@ export interface VrrpState {
   readonly because: VrrpReason;
   /** What is advertised: the configured one, or what tracking makes of it. */
   readonly priority: number;
+  /** False: a master of lower priority is left alone, whatever the settings say. */
+  readonly mayPreempt: boolean;
   readonly source: Ip | undefined;
   /** Who was last heard to be master. */
   readonly master: { readonly source: Ip; readonly priority: number } | undefined;
@@ -106,9 +116,10 @@ export function initialVrrp(config: VrrpConfig, linkUp: boolean): VrrpState {
     role: { kind: 'initialize' },
     because: 'starting',
     priority: config.priority,
+    mayPreempt: true,
     source: undefined,
     master: undefined,
-    fault: undefined,
+    fault: 'starting',
     linkUp,
     addressOn: false,
     started: false,

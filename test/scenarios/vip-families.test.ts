@@ -51,7 +51,7 @@ function createNode(
     dataPath: { open: async () => {}, reset: async () => {}, close: async () => {} },
     clock,
     log: silentLog,
-    observer: { announced: (form) => said.push(form), conflict: () => conflicts++, takeover() {} },
+    observer: { announced: (form) => said.push(form), conflict: () => conflicts++, takeover() {}, serves() {} },
   });
   network.watch((change) => driver.network(change));
   for (const protocol of protocols) {

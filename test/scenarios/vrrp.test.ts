@@ -85,6 +85,7 @@ function simulate(seed: number, configs: readonly Partial<VrrpConfig>[]) {
   function begin(router: Router): void {
     router.state = initialVrrp(router.config, true);
     tell(router, { kind: 'source', source: router.ip });
+    tell(router, { kind: 'fault', fault: undefined });
     tell(router, { kind: 'start' });
   }
 
@@ -234,7 +235,8 @@ function harass(simulation: ReturnType<typeof simulate>): void {
   if (kind === 0) simulation.pause(router, draw() * 3000);
   else if (kind === 1) simulation.kill(router);
   else if (kind === 2) simulation.restart(router);
-  else if (kind === 3) simulation.tell(router, { kind: 'priority', priority: 1 + draw() * 253 });
+  else if (kind === 3)
+    simulation.tell(router, { kind: 'tracked', priority: Math.ceil(draw() * 254), mayPreempt: draw() < 0.7 });
   else if (kind === 4) {
     router.cut = true;
     simulation.later(draw() * 2000, () => {

@@ -67,13 +67,17 @@ test('every setting there is is applied in place, or asks for a restart by its n
   }
 });
 
-test('what decides who has which address takes a restart', () => {
+const fixedInVrrp = ['version', 'virtualRouterId', 'unicastSource', 'unicastPeers'].map(
+  (key) => `election.vrrp.${key}`,
+);
+
+test('who elects and where takes a restart, and so does what the VIP is; how VRRP elects, announces and balances does not', () => {
   const paths = [...Object.keys(globalSettings), ...Object.keys(vipSettings)] as SettingPath[];
   const inPlace = paths.filter(isAppliedInPlace);
   for (const path of paths) {
-    const isBalancing = path.startsWith('loadBalancer.') || path.startsWith('announce.') || path === 'log.level';
-    const isFixed = path === 'loadBalancer.mode' || path === 'loadBalancer.backends.from';
-    assert.equal(inPlace.includes(path), isBalancing && !isFixed, path);
+    const isOperating = /^(loadBalancer|announce|election\.vrrp)\./.test(path) || path === 'log.level';
+    const isFixed = ['loadBalancer.mode', 'loadBalancer.backends.from', ...fixedInVrrp].includes(path);
+    assert.equal(inPlace.includes(path), isOperating && !isFixed, path);
   }
 });
 

@@ -84,6 +84,7 @@ function createPlace() {
         received() {},
         refused: (reason) => void refusals.push(reason),
         transition() {},
+        stepped() {},
       },
     });
     network.watch((change) => election.network(change));
@@ -343,7 +344,22 @@ test('the priority that tracking lowers moves the VIP', async () => {
   const high = place.router({ priority: 101 }).start();
   const low = place.router().start();
   await place.pass(500);
-  high.election.setPriority(99);
+  high.election.tracked({ priority: 99, mayPreempt: true, fault: undefined, because: [] });
   await place.pass(600);
   assert.deepEqual([high.role(), low.role()], ['backup', 'master']);
+});
+
+test('a fault of tracking: the VIP is given away, and is taken again when it is over', async () => {
+  const place = createPlace();
+  const high = place.router({ priority: 200 }).start();
+  const low = place.router().start();
+  await place.pass(500);
+  const verdict = { priority: 200, mayPreempt: true, because: [] };
+  high.election.tracked({ ...verdict, fault: 'tracked-interface-down' });
+  await place.pass(100);
+  assert.deepEqual([high.role(), low.role()], ['initialize', 'master']);
+  assert.equal(high.election.leadership().because, 'tracked-interface-down');
+  high.election.tracked({ ...verdict, fault: undefined });
+  await place.pass(500);
+  assert.deepEqual([high.role(), low.role()], ['master', 'backup']);
 });

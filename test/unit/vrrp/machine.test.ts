@@ -53,6 +53,7 @@ function router(differences: Partial<VrrpConfig> = {}) {
     },
     start() {
       at(0, { kind: 'source', source: own });
+      at(0, { kind: 'fault', fault: undefined });
       at(0, { kind: 'start' });
       return it;
     },
@@ -114,6 +115,8 @@ test('Initialize, start with less: backup for one down interval, then master; fi
 test('Initialize without an address to send from: takes no part until there is one', () => {
   const it = router();
   it.at(0, { kind: 'start' });
+  assert.equal(it.because(), 'starting');
+  it.at(0, { kind: 'fault', fault: undefined });
   it.until(60_000);
   assert.equal(it.role(), 'initialize');
   assert.equal(it.because(), 'no-source-address');
@@ -295,18 +298,33 @@ test('Master that gives up hears a higher priority: that one has it, no priority
   assert.deepEqual(it.at(down3 + 110, { kind: 'address', on: false }), []);
 });
 
-test('priority by tracking: told with the next advertisement, kept between 1 and 254, never for an owner', () => {
+test('priority by tracking: told with the next advertisement', () => {
   const it = router().master();
-  it.at(down3 + 100, { kind: 'priority', priority: 80 });
+  it.at(down3 + 100, { kind: 'tracked', priority: 80, mayPreempt: true });
   it.until(down3 + 1000);
   assert.deepEqual(it.seen, [`${down3 + 1000} advertise 80`]);
-  it.at(down3 + 1100, { kind: 'priority', priority: -20 });
-  assert.equal(it.state().priority, 1);
-  it.at(down3 + 1100, { kind: 'priority', priority: 900 });
-  assert.equal(it.state().priority, 254);
-  const owner = router({ priority: 255 }).start();
-  owner.at(1, { kind: 'priority', priority: 10 });
-  assert.equal(owner.state().priority, 255);
+});
+
+test('Backup that could not serve: a master of lower priority is left alone, a silent one is not', () => {
+  const it = router().start();
+  it.at(1, { kind: 'tracked', priority: 95, mayPreempt: false });
+  for (let time = 1000; time <= 6000; time += 1000) it.heard(time, 90);
+  assert.equal(it.role(), 'backup');
+  it.until(6000 + 3000 + 629);
+  assert.equal(it.role(), 'master');
+});
+
+test('other settings: a master says them at once, a backup goes by them', () => {
+  const it = router().master();
+  const config = { ...it.state().config, advertInterval: millis(5000) };
+  assert.deepEqual(it.at(down3 + 100, { kind: 'configured', config }), ['advertise 100']);
+  it.until(down3 + 5100);
+  assert.deepEqual(it.seen, [`${down3 + 100} advertise 100`, `${down3 + 5100} advertise 100`]);
+  const backup = router().start();
+  backup.heard(10, 90);
+  backup.at(20, { kind: 'configured', config: { ...config, preempt: false } });
+  for (let time = 1000; time <= 9000; time += 1000) backup.heard(time, 90);
+  assert.equal(backup.role(), 'backup');
 });
 
 test('a master that was paused longer than the others wait sends nothing: it listens first', () => {

@@ -1,0 +1,38 @@
+import type { VipSettings } from './config/settings.js';
+import type { NetworkChange } from './kernel/ports.js';
+import type { Election } from './vip/election.js';
+import type { VrrpStatus } from './vip/status.js';
+
+/** The election of a VIP, and what else there is to it. */
+export interface ElectionParts {
+  readonly election: Election;
+  /** Called before the election starts. */
+  start(): void;
+  /** Called when the VIP is given up and away. */
+  stop(): Promise<void>;
+  network(change: NetworkChange): void;
+  /** Elects by other settings from now on. */
+  change(settings: VipSettings): void;
+  /** Whether a backend is up. */
+  reaches(reaches: boolean): void;
+  /** As `VipObserver.serves`. */
+  serves(serves: boolean): void;
+  /** In seconds; undefined when no Lease was seen. */
+  leaseAge(): number | undefined;
+  /** As in the status. */
+  alarm(): string | undefined;
+  vrrp(): VrrpStatus | undefined;
+}
+
+/** For an election that has nothing of it. */
+export const nothingMore: Omit<ElectionParts, 'election'> = {
+  start() {},
+  async stop() {},
+  network() {},
+  change() {},
+  reaches() {},
+  serves() {},
+  leaseAge: () => undefined,
+  alarm: () => undefined,
+  vrrp: () => undefined,
+};

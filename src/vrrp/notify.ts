@@ -1,0 +1,30 @@
+import type { VrrpState } from './state.js';
+
+/** What keepalived's notify scripts are told. */
+export type NotifiedState = 'MASTER' | 'BACKUP' | 'FAULT' | 'STOP';
+
+/**
+ * The state to tell of; undefined while nothing has been decided, or what was decided is not done yet.
+ * @param serves whether the VIP is on this node, announced, and balanced
+ */
+export function notifiedState(
+  { role, fault, stopping, stopped }: VrrpState,
+  serves: boolean,
+): NotifiedState | undefined {
+  if (stopped) return 'STOP';
+  switch (role.kind) {
+    case 'master':
+      return serves ? 'MASTER' : undefined;
+    case 'backup':
+      return 'BACKUP';
+    case 'resigning':
+      return undefined;
+    case 'initialize':
+      return stopping !== undefined || fault === 'starting' || fault === 'tracking-unknown' ? undefined : 'FAULT';
+  }
+}
+
+/** The arguments that keepalived gives to its `notify` script, after those of its own. */
+export function notifyArguments(vip: string, state: NotifiedState, priority: number): readonly string[] {
+  return ['INSTANCE', vip, state, String(priority)];
+}
