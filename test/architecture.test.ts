@@ -67,6 +67,7 @@ const pure = [
   'import/keepalived-definitions.ts',
   'import/keepalived-groups.ts',
   'import/keepalived-reasons.ts',
+  'import/keepalived-tracking.ts',
   'import/keepalived.ts',
   'import/kube-vip-reasons.ts',
   'import/nginx-reasons.ts',

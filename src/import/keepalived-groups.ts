@@ -32,8 +32,20 @@ export function joinGroup(group: Statement, instances: readonly Instance[], rema
     remarks.notCarried(group.place, group.words, because);
     return instances;
   }
-  const joined = { ...first, addresses: members.flatMap(({ addresses }) => addresses) };
+  const joined: Instance = {
+    ...first,
+    addresses: members.flatMap(({ addresses }) => addresses),
+    tracked: {
+      scripts: once(members.flatMap(({ tracked }) => tracked.scripts)),
+      interfaces: once(members.flatMap(({ tracked }) => tracked.interfaces)),
+    },
+  };
   return instances.flatMap((instance) => (instance === first ? [joined] : others.includes(instance) ? [] : [instance]));
+}
+
+/** What several members track is tracked once. */
+function once<T extends { readonly value: { readonly name: string } }>(items: readonly T[]): T[] {
+  return items.filter(({ value }, i) => items.findIndex((other) => other.value.name === value.name) === i);
 }
 
 function differences(a: FoundSettings, b: FoundSettings): string[] {

@@ -4,8 +4,10 @@ import type { Statement } from './statements.js';
 /** Why lines of keepalived.conf are not carried over, by their first word. Each ends "not carried over: …". */
 
 const included = 'files that it includes are not followed; import their text in its place';
-const scripts = 'vipd does not call scripts yet';
-const tracking = 'vipd does not track this yet; it checks the backends by itself';
+const fifo = 'vipd writes to no FIFO; election.vrrp.notify.all is told the same';
+const rights = 'scripts run with the rights of vipd';
+const tracking = 'vipd follows backends, interfaces and scripts; write a script that says the same by its exit status';
+const group = 'write it into the vrrp_instance';
 const sending = 'vipd announces in its own way: see announce';
 const lvs = 'LVS balancing is not read; write the backends into loadBalancer';
 const mail = 'vipd sends no mail; its metrics and log say what happens';
@@ -14,17 +16,17 @@ const host = 'the unit or the pod that starts vipd has it';
 
 const both: readonly (readonly [string, string])[] = [
   ...['include', 'includer', 'includem', 'includew', 'includeb', 'includea'].map((word) => [word, included] as const),
-  ...['notify', 'notify_master', 'notify_backup', 'notify_fault', 'notify_stop', 'notify_deleted'].map(
-    (word) => [word, scripts] as const,
+  ...['notify', 'notify_master', 'notify_backup', 'notify_fault', 'notify_stop', 'track_script', 'track_interface'].map(
+    (word) => [word, group] as const,
   ),
-  ['notify_master_rx_lower_pri', scripts],
+  ['notify_deleted', 'a VIP of vipd goes with the daemon, which election.vrrp.notify.stop is told'],
+  ['notify_master_rx_lower_pri', 'vipd has the metric vipd_conflicts_total and its log for it'],
   ['smtp_alert', mail],
 ];
 
 /** At the top of the file and in `global_defs`. */
 export const keepalivedReasons: ReadonlyMap<string, string> = new Map([
   ...both,
-  ['vrrp_script', tracking],
   ['vrrp_track_process', tracking],
   ['vrrp_track_file', tracking],
   ['track_file', tracking],
@@ -41,8 +43,8 @@ export const keepalivedReasons: ReadonlyMap<string, string> = new Map([
   ['smtp_connect_timeout', mail],
   ['smtp_helo_name', mail],
   ['smtp_alert_vrrp', mail],
-  ['script_user', scripts],
-  ['enable_script_security', scripts],
+  ['script_user', rights],
+  ['enable_script_security', rights],
   ['max_auto_priority', scheduling],
   ['vrrp_rt_priority', scheduling],
   ['vrrp_priority', scheduling],
@@ -66,8 +68,8 @@ export const keepalivedReasons: ReadonlyMap<string, string> = new Map([
   ['vrrp_mcast_group4', 'vipd sends to 224.0.0.18; peers elsewhere do not hear it'],
   ['vrrp_mcast_group6', 'vipd sends to ff02::12; peers elsewhere do not hear it'],
   ['vrrp_startup_delay', 'vipd has no delay at start'],
-  ['vrrp_notify_fifo', scripts],
-  ['notify_fifo', scripts],
+  ['vrrp_notify_fifo', fifo],
+  ['notify_fifo', fifo],
   ['enable_snmp_vrrp', 'vipd has metrics for Prometheus'],
   ['enable_dbus', 'vipd has metrics for Prometheus and vipd status'],
 ]);
@@ -75,8 +77,6 @@ export const keepalivedReasons: ReadonlyMap<string, string> = new Map([
 /** In a `vrrp_instance` or a `vrrp_sync_group`. */
 export const instanceReasons: ReadonlyMap<string, string> = new Map([
   ...both,
-  ['track_script', tracking],
-  ['track_interface', tracking],
   ['track_process', tracking],
   ['track_file', tracking],
   ['track_bfd', 'vipd does not speak BFD'],

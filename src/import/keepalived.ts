@@ -5,6 +5,14 @@ import type { Instance } from './instance.js';
 import { expandDefinitions } from './keepalived-definitions.js';
 import { joinGroup } from './keepalived-groups.js';
 import { instanceReasons, keepalivedReasons, leaveOut } from './keepalived-reasons.js';
+import {
+  noteUntracked,
+  readNotify,
+  readScripts,
+  readTracked,
+  type Scripts,
+  type Tracked,
+} from './keepalived-tracking.js';
 import { keepalivedGrammar, parseStatements, type Statement } from './statements.js';
 import { durationText, wholeNumber } from './words.js';
 
@@ -23,17 +31,23 @@ export function readKeepalived({ file, text }: SourceText, remarks: Remarks): re
   const globals: Globals = { version: undefined, settings: new Map() };
   const named = (keyword: string) => statements.filter(({ words }) => words[0] === keyword);
   for (const { block } of named('global_defs')) for (const inner of block ?? []) readGlobal(inner, globals, remarks);
+  const scripts = readScripts(named('vrrp_script'), remarks);
   const instances: Instance[] = [];
   for (const statement of named('vrrp_instance')) {
-    const instance = readInstance(statement, globals, remarks);
+    const instance = readInstance(statement, globals, scripts, remarks);
     const namesake = instances.find(({ name }) => name.value === instance.name.value);
     if (namesake === undefined) instances.push(instance);
     else remarks.notCarried(statement.place, statement.words, `line ${namesake.name.place.line} has the same name`);
   }
+  noteUntracked(
+    scripts,
+    instances.map(({ tracked }) => tracked),
+    remarks,
+  );
   const groups = named('vrrp_sync_group');
   for (const statement of statements) {
     const [keyword = ''] = statement.words;
-    if (['global_defs', 'vrrp_instance', 'vrrp_sync_group'].includes(keyword)) continue;
+    if (['global_defs', 'vrrp_script', 'vrrp_instance', 'vrrp_sync_group'].includes(keyword)) continue;
     leaveOut(statement, keepalivedReasons, remarks);
   }
   return groups.reduce<readonly Instance[]>((all, group) => joinGroup(group, all, remarks), instances);
@@ -60,6 +74,7 @@ function readGlobal(statement: Statement, globals: Globals, remarks: Remarks): v
 interface Draft {
   readonly addresses: Found<Cidr>[];
   readonly settings: FoundSettings;
+  readonly tracked: Tracked;
   version: Found<2 | 3> | undefined;
   state: Statement | undefined;
   advert: Statement | undefined;
@@ -68,10 +83,16 @@ interface Draft {
   password: Found<string> | undefined;
 }
 
-function readInstance({ place, words, block }: Statement, globals: Globals, remarks: Remarks): Instance {
+function readInstance(
+  { place, words, block }: Statement,
+  globals: Globals,
+  scripts: Scripts,
+  remarks: Remarks,
+): Instance {
   const draft: Draft = {
     addresses: [],
     settings: new Map(globals.settings),
+    tracked: { scripts: [], interfaces: [] },
     version: undefined,
     state: undefined,
     advert: undefined,
@@ -80,7 +101,7 @@ function readInstance({ place, words, block }: Statement, globals: Globals, rema
     password: undefined,
   };
   draft.settings.set('election.type', { value: 'vrrp', place });
-  for (const statement of block ?? []) readSetting(statement, draft, remarks);
+  for (const statement of block ?? []) readSetting(statement, draft, scripts, remarks);
   // The instance's own interface comes first, wherever it stands.
   for (const { words, block: inner } of block ?? []) {
     if (words[0] === 'virtual_ipaddress') for (const address of inner ?? []) readAddress(address, draft, remarks);
@@ -91,10 +112,11 @@ function readInstance({ place, words, block }: Statement, globals: Globals, rema
     remarks.note(place, words, 'it has no virtual_router_id; write election.vrrp.virtualRouterId');
   if (draft.addresses.length === 0)
     remarks.note(place, words, 'it has no address that can be carried over; write addresses');
-  return { name: { value: name, place }, addresses: draft.addresses, settings: draft.settings };
+  const { addresses, settings, tracked } = draft;
+  return { name: { value: name, place }, addresses, settings, tracked };
 }
 
-function readSetting(statement: Statement, draft: Draft, remarks: Remarks): void {
+function readSetting(statement: Statement, draft: Draft, scripts: Scripts, remarks: Remarks): void {
   const { place, words } = statement;
   const [keyword = '', value] = words;
   const put = (path: string, found: unknown, otherwise: string): void => {
@@ -135,6 +157,20 @@ function readSetting(statement: Statement, draft: Draft, remarks: Remarks): void
       break;
     case 'virtual_ipaddress':
       break;
+    case 'track_script':
+    case 'track_interface':
+      readTracked(statement, scripts, draft.tracked, remarks);
+      break;
+    case 'notify':
+    case 'notify_master':
+    case 'notify_backup':
+    case 'notify_fault':
+    case 'notify_stop': {
+      const command = readNotify(statement, remarks);
+      const path = keyword === 'notify' ? 'all' : keyword.slice('notify_'.length);
+      if (command !== undefined) draft.settings.set(`election.vrrp.notify.${path}`, { value: command, place });
+      break;
+    }
     case 'unicast_src_ip':
       put('election.vrrp.unicastSource', parseIp(value ?? ''), 'it is not an address');
       break;

@@ -28,8 +28,8 @@ export function printImported(vips: readonly ImportedVip[], globals: FoundSettin
     }));
     const all = [...values, ...listed].sort((a, b) => rank(a.path) - rank(b.path));
     for (const { path, value, places } of all) {
-      if (path !== serversPath) put(at(path), value, places, true);
-      else putServers(document, at(path), lists.get(path) ?? []);
+      if (!itemised.includes(path)) put(at(path), value, places, true);
+      else putItems(document, at(path), lists.get(path) ?? []);
     }
   });
   putGlobals(['metrics', 'log']);
@@ -37,12 +37,12 @@ export function printImported(vips: readonly ImportedVip[], globals: FoundSettin
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 
-const serversPath = 'loadBalancer.backends.servers';
+/** Lists with a line for each item. */
+const itemised = ['loadBalancer.backends.servers', 'election.vrrp.track.scripts', 'election.vrrp.track.interfaces'];
 
-/** One line for each. */
-function putServers(document: Document, at: readonly unknown[], servers: readonly Found<unknown>[]): void {
+function putItems(document: Document, at: readonly unknown[], items: readonly Found<unknown>[]): void {
   const list = new YAMLSeq();
-  for (const { value, place } of servers) {
+  for (const { value, place } of items) {
     const node = document.createNode(value, { flow: true });
     node.comment = ` ${placeText(place)}`;
     list.add(node);
@@ -56,6 +56,8 @@ const inSections = [
   ...['type', 'mode', 'ports', 'scheduler', 'backends.from', 'backends.port', 'backends.servers'],
   ...['vrrp.version', 'vrrp.virtualRouterId', 'vrrp.priority', 'vrrp.advertInterval', 'vrrp.preempt'],
   ...['vrrp.preemptDelay', 'vrrp.authPass', 'vrrp.unicastSource', 'vrrp.unicastPeers', 'vrrp.checksum'],
+  ...['vrrp.track.interfaces', 'vrrp.track.scripts', 'vrrp.notify.master', 'vrrp.notify.backup', 'vrrp.notify.fault'],
+  ...['vrrp.notify.stop', 'vrrp.notify.all'],
   ...['healthCheck.type', 'healthCheck.path', 'healthCheck.aliveStatuses', 'healthCheck.ca', 'healthCheck.serverName'],
   ...['healthCheck.insecure', 'healthCheck.interval', 'healthCheck.fastInterval', 'healthCheck.timeout'],
 ];

@@ -2,6 +2,7 @@ import { type Cidr, formatCidr } from '../net/cidr.js';
 import { endpoint, hostPrefix, type Ip, isLoopback } from '../net/ip.js';
 import type { Found, FoundSettings, Remarks } from './found.js';
 import type { Instance } from './instance.js';
+import { type ImportedScript, isReplaced } from './keepalived-tracking.js';
 import type { Listen, Service } from './service.js';
 import { nearestDnsLabel } from './words.js';
 
@@ -22,6 +23,7 @@ interface Draft {
   readonly ips: Ip[];
   readonly settings: FoundSettings;
   readonly lists: FoundLists;
+  readonly scripts: readonly Found<ImportedScript>[];
   service: Service | undefined;
   readonly ports: Found<number>[];
   /** `address port`, `* port`: what the files listen on. */
@@ -37,12 +39,16 @@ export function joinVips(
   services: readonly Service[],
   remarks: Remarks,
 ): readonly ImportedVip[] {
-  const drafts: Draft[] = instances.map(({ name, addresses, settings }) => ({
+  const drafts: Draft[] = instances.map(({ name, addresses, settings, tracked }) => ({
     ...emptyDraft(),
     name,
     ips: addresses.map(({ value }) => value.ip),
     settings: new Map(settings),
-    lists: new Map([['addresses', addresses.map(({ value, place }) => ({ value: addressText(value), place }))]]),
+    lists: new Map<string, readonly Found<unknown>[]>([
+      ['addresses', addresses.map(({ value, place }) => ({ value: addressText(value), place }))],
+      ['election.vrrp.track.interfaces', tracked.interfaces],
+    ]),
+    scripts: tracked.scripts,
   }));
   for (const service of services) {
     for (const listen of service.listens) {
@@ -52,10 +58,27 @@ export function joinVips(
   }
   return drafts.map((draft) => {
     const { name, service, settings, lists } = draft;
+    lists.set(
+      'election.vrrp.track.scripts',
+      draft.scripts.filter((script) => isStillNeeded(script, service, remarks)),
+    );
     if (service === undefined) settings.set('loadBalancer.mode', { ...name, value: 'off' });
     else putService(draft, service, remarks);
     return { name, settings, lists };
   });
+}
+
+/** What watches a balancer, or the servers behind it, is not needed when vipd balances: that would fail for ever, or say it twice. */
+function isStillNeeded(
+  { value, place }: Found<ImportedScript>,
+  service: Service | undefined,
+  remarks: Remarks,
+): boolean {
+  if (service === undefined || !isReplaced(value)) return true;
+  const because =
+    'vipd balances itself, checks the backends (loadBalancer.healthCheck), and lowers its priority when none is up (election.vrrp.trackWeight); if it looks at something else, write it into election.vrrp.track.scripts';
+  remarks.notCarried(place, ['vrrp_script', value.name], because);
+  return false;
 }
 
 /** Names that can be those of VIPs, each once. */
@@ -111,7 +134,15 @@ function lone(service: Service, drafts: Draft[], remarks: Remarks): Draft {
 }
 
 function emptyDraft(): Omit<Draft, 'name'> {
-  return { ips: [], settings: new Map(), lists: new Map(), service: undefined, ports: [], listened: new Set() };
+  return {
+    ips: [],
+    settings: new Map(),
+    lists: new Map(),
+    scripts: [],
+    service: undefined,
+    ports: [],
+    listened: new Set(),
+  };
 }
 
 /** One more port of a VIP; refused if it leads to other backends than the first. */

@@ -30,7 +30,7 @@ test("kubeadm's guide becomes one VIP with all that both files say", () => {
     const structure =
       /^\s*($|[#!}]|(global|global_defs|defaults|authentication|virtual_ipaddress)\b|auth_type PASS|mode )/;
     const defaults = /^\s*(http-check|balance\s+roundrobin|default_backend|backend )/;
-    const inBlocks = /^\s*(script|interval|weight|fall|rise|check_apiserver)\b/;
+    const inBlocks = /^\s*(script|interval|weight|fall|rise|track_script|check_apiserver)\b/;
     guide[program].split('\n').forEach((line, index) => {
       if (structure.test(line) || defaults.test(line) || inBlocks.test(line)) return;
       assert.ok(told.has(String(index + 1)), `${file}:${index + 1}: ${line}`);

@@ -178,7 +178,7 @@ global_defs {
 }
 vrrp_script chk_haproxy {
   script "killall -0 haproxy" # cheaper than pidof
-  interval 2
+  init_fail
 }
 virtual_server 10.0.0.1 443 {
   real_server 10.0.0.2 443 { weight 1
@@ -188,7 +188,7 @@ ${instance(`track_script {
   chk_haproxy
 }
 use_vmac vrrp.51
-notify_master "/etc/keepalived/notify.sh master"
+notify_master "/etc/keepalived/notify.sh master" root
 mcast_src_ip 192.168.1.11
 @main priority 101
 virtual_ipaddress_excluded {
@@ -200,11 +200,10 @@ frobnicate 7`)}`;
     [2, 'include /etc/keepalived/conf.d/*.conf'],
     [4, 'vrrp_strict'],
     [5, 'enable_script_security'],
-    [7, 'vrrp_script chk_haproxy'],
+    [9, 'init_fail'],
     [11, 'virtual_server 10.0.0.1 443'],
-    [16, 'track_script'],
     [19, 'use_vmac vrrp.51'],
-    [20, 'notify_master /etc/keepalived/notify.sh master'],
+    [20, 'root'],
     [21, 'mcast_src_ip 192.168.1.11'],
     [22, '@main priority 101'],
     [23, 'virtual_ipaddress_excluded'],
@@ -244,4 +243,68 @@ test('braces and quotes that do not match are refused with their line', () => {
     'keepalived.conf:2: { follows no word; remove it, or write what it opens before it',
   ]);
   assert.match(problemsOf({ keepalived: 'a "b\nc"' })[0] ?? '', /^keepalived\.conf:1: the quote " is never closed/);
+});
+
+const tracking = `vrrp_script chk_haproxy {
+  script "/usr/bin/killall -0 haproxy"
+  interval 2
+  weight -4 reverse
+  fall 10
+  rise 2
+  user root
+}
+vrrp_script gateway {
+  script "/usr/bin/ping -c 1 -w 1 192.168.1.1"
+  timeout 1.5
+}
+vrrp_script unused {
+  script /bin/true
+}
+${instance(`track_script {
+  chk_haproxy weight 7
+  gateway
+  missing
+}
+track_interface {
+  eth1
+  eth2 weight -10
+  eth3 weight 300
+}
+notify_master "/etc/keepalived/notify.sh 'now master'"
+notify /etc/keepalived/notify.sh`)}`;
+
+test('what keepalived tracks and tells, vipd tracks and tells', () => {
+  const { vips, remarks } = imported({ keepalived: tracking });
+  const { track, notify } = vips[0].election.vrrp;
+  assert.deepEqual(track.scripts, [
+    {
+      name: 'chk-haproxy',
+      command: '/usr/bin/killall -0 haproxy',
+      interval: '2s',
+      weight: 7,
+      reverse: true,
+      fall: 10,
+      rise: 2,
+    },
+    { name: 'gateway', command: '/usr/bin/ping -c 1 -w 1 192.168.1.1', timeout: '1500ms' },
+  ]);
+  assert.deepEqual(track.interfaces, [{ name: 'eth1' }, { name: 'eth2', weight: -10 }]);
+  assert.deepEqual(notify, { master: "/etc/keepalived/notify.sh 'now master'", all: '/etc/keepalived/notify.sh' });
+  assert.deepEqual(
+    remarks.map((remark) => remark.replace(/^keepalived\.conf:/, '')),
+    [
+      '7: user root: not carried over: scripts run with the rights of vipd',
+      '13: vrrp_script unused: not carried over: no vrrp_instance has it in track_script',
+      '20: missing: not carried over: no vrrp_script has this name',
+      '25: eth3 weight 300: not carried over: after the name comes `weight` and a whole number from -253 to 253',
+    ],
+  );
+});
+
+test('a script that watches the balancer is not needed when vipd is the balancer', () => {
+  const haproxy = 'listen api\n  bind :6443\n  server cp1 192.168.1.101:6443\n';
+  const { vips, remarks } = imported({ keepalived: tracking, haproxy });
+  const names = vips[0].election.vrrp.track.scripts.map(({ name }: { name: string }) => name);
+  assert.deepEqual(names, ['gateway']);
+  assert.ok(remarks.some((r) => /conf:1: vrrp_script chk-haproxy: not carried over: vipd balances itself/.test(r)));
 });
