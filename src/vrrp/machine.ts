@@ -3,9 +3,11 @@ import { earliest, type Instant, millis, plus } from '../time/instant.js';
 import type { Authority, Leadership } from '../vip/leadership.js';
 import { downInterval, skewTime, type VrrpConfig } from './config.js';
 import {
+  advertisedPriority,
   answerInterval,
   contends,
   downAtFrom,
+  handOverPatience,
   pauseThreshold,
   resignationPatience,
   silenceAllowed,
@@ -59,7 +61,7 @@ export function nextVrrpDeadline({ role, stopping, stopped, linkUp }: VrrpState)
     case 'backup':
       return linkUp ? role.downAt : undefined;
     case 'master':
-      return role.advertAt;
+      return earliest(role.advertAt, stopping?.leaveAt);
     case 'resigning':
       return earliest(role.advertAt, role.giveUpAt);
   }
@@ -122,8 +124,18 @@ function apply(draft: Draft, event: VrrpEvent, now: Instant): void {
       draft.state = { ...state, addressOn: event.on };
       return;
     case 'stop':
-      draft.state = { ...state, stopping: state.stopping ?? { giveUpAt: plus(now, resignationPatience) } };
-      return;
+      return stop(draft, now);
+  }
+}
+
+function stop(draft: Draft, now: Instant): void {
+  const { state } = draft;
+  if (state.stopping !== undefined) return;
+  const leaveAt = plus(now, state.role.kind === 'master' ? handOverPatience(state) : millis(0));
+  draft.state = { ...state, stopping: { leaveAt, giveUpAt: plus(leaveAt, resignationPatience) } };
+  const { role } = draft.state;
+  if (role.kind === 'master' && leaveAt > now) {
+    advertise(draft, { ...role, advertAt: plus(now, state.config.advertInterval) });
   }
 }
 
@@ -195,13 +207,15 @@ function heardAsMaster(draft: Draft, role: Master, event: Heard, now: Instant): 
     return becomeBackup(draft, because, now, false, masterInterval);
   }
   // Of equal ones the main family decides; the other says nothing that it would not say too.
-  if (event.priority === state.priority && !event.isMain) return;
+  if (event.priority === advertisedPriority(state) && !event.isMain) return;
   if (!answer(draft, role, now)) return;
   draft.effects.push({ kind: 'contested' });
 }
 
 /** Why a master gives way to who sent this; undefined when it does not. */
-function yieldsTo({ priority, source }: VrrpState, event: Heard): VrrpReason | undefined {
+function yieldsTo(state: VrrpState, event: Heard): VrrpReason | undefined {
+  const { source } = state;
+  const priority = advertisedPriority(state);
   if (event.priority > priority) return 'higher-priority-heard';
   const isTie = event.priority === priority && event.isMain && source !== undefined;
   return isTie && isHigher(event.source, source) ? 'tie-lost' : undefined;
@@ -230,7 +244,7 @@ function takePart(draft: Draft, now: Instant): void {
     if (!state.addressOn) resign(draft);
     return;
   }
-  if (contends(state)) {
+  if (contends(state, now)) {
     if (role.kind !== 'initialize') return;
     if (state.priority === 255 && state.linkUp) return becomeMaster(draft, 'owner', now);
     return becomeBackup(draft, 'starting', now, false);
@@ -276,7 +290,8 @@ function nextAdvert(draft: Draft, advertAt: Instant, now: Instant): Instant {
 
 function advertise(draft: Draft, role: Exclude<VrrpRole, { kind: 'initialize' | 'backup' }>): void {
   draft.state = { ...draft.state, role };
-  if (draft.state.linkUp) draft.effects.push({ kind: 'advertise', priority: draft.state.priority });
+  const priority = advertisedPriority(draft.state);
+  if (draft.state.linkUp) draft.effects.push({ kind: 'advertise', priority });
 }
 
 function becomeMaster(draft: Draft, because: VrrpReason, now: Instant): void {

@@ -99,12 +99,16 @@ export interface VrrpState {
   readonly linkUp: boolean;
   readonly addressOn: boolean;
   readonly started: boolean;
-  readonly stopping: { readonly giveUpAt: Instant } | undefined;
+  /** Until `leaveAt` a master still leads, with the lowest priority there is, for another to relieve it. */
+  readonly stopping: { readonly leaveAt: Instant; readonly giveUpAt: Instant } | undefined;
   readonly stopped: boolean;
 }
 
 /** How long a resigning master waits for the address to be off; then its lifetime in the kernel has ended, or soon will. */
 export const resignationPatience = millis(3000);
+/** What a backup and the network may add to its time, and how long an orderly stop may take by it. */
+const handOverMargin = 200;
+const longestHandOver = 5000;
 /** No answer to a master of lower priority follows an advertisement sooner than this: a flood is not answered by another. */
 export const answerInterval = millis(10);
 /** A backup whose timer fires this late was paused, and listens once more before it believes the silence. */
@@ -129,8 +133,24 @@ export function initialVrrp(config: VrrpConfig, linkUp: boolean): VrrpState {
 }
 
 /** Whether this router takes part in the election. */
-export function contends({ started, fault, source, stopping }: VrrpState): boolean {
-  return started && fault === undefined && source !== undefined && stopping === undefined;
+export function contends({ started, fault, source, stopping, role }: VrrpState, now: Instant): boolean {
+  if (!started || fault !== undefined || source === undefined) return false;
+  return stopping === undefined || (role.kind === 'master' && now < stopping.leaveAt);
+}
+
+/** What this router says of itself. */
+export function advertisedPriority({ stopping, priority }: VrrpState): number {
+  return stopping === undefined ? priority : 1;
+}
+
+/**
+ * How long a master that stops waits to be relieved: as long as any backup may take to find out that it has the higher priority.
+ * The VIP is then never without a holder, as it is for the skew time after a priority of 0. It waits in vain where nobody else is, or
+ * nobody preempts; where that would be too long it does not try.
+ */
+export function handOverPatience({ config, linkUp }: VrrpState): Millis {
+  const wait = downInterval(config.version, 1, config.advertInterval) + handOverMargin;
+  return millis(linkUp && wait <= longestHandOver ? wait : 0);
 }
 
 /** How long a master may not send before the others take over; less than any of them waits. */

@@ -198,14 +198,28 @@ test('who does not preempt leaves the VIP where it is', () => {
   assert.equal(soleMaster(simulation), low);
 });
 
-test('a master that stops hands over within the skew time, address off first', () => {
+test('a master that stops is relieved, and the VIP is never without a holder', () => {
   const simulation = simulate(3, [{ priority: 150 }, { priority: 100 }]);
+  const [first, second] = simulation.routers as [Router, Router];
+  simulation.run(1000);
+  simulation.tell(first, { kind: 'stop' });
+  const holders = () => simulation.routers.filter(({ state }) => state.addressOn).length;
+  for (let i = 0; i < 400; i++) {
+    simulation.run(1);
+    assert.ok(holders() >= 1);
+  }
+  assert.equal(soleMaster(simulation), second);
+  assert.ok(simulation.longestSplit() <= longestTrip);
+});
+
+test('where nobody preempts, a master that stops hands over within the skew time, address off first', () => {
+  const simulation = simulate(3, [{ priority: 150 }, { priority: 100, preempt: false }]);
   const [first, second] = simulation.routers as [Router, Router];
   simulation.run(1000);
   assert.equal(soleMaster(simulation), first);
   simulation.longestSplit();
   simulation.tell(first, { kind: 'stop' });
-  simulation.run(65);
+  simulation.run(600 + 65);
   assert.equal(soleMaster(simulation), second);
   assert.equal(simulation.longestSplit(), 0);
 });

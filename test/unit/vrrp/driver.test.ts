@@ -137,10 +137,24 @@ function createPlace() {
   return { clock, lan, pass, router, advertisements };
 }
 
-test('the higher priority leads; when it stops, priority 0 comes after its address is off, and the other leads within its skew', async () => {
+test('the higher priority leads; when it stops, the other relieves it', async () => {
   const place = createPlace();
   const high = place.router({ priority: 200 }).start();
   const low = place.router().start();
+  await place.pass(500);
+  place.advertisements();
+  const stopping = high.election.stop();
+  await place.pass(400);
+  await stopping;
+  assert.equal(low.role(), 'master');
+  const said = place.advertisements().map(({ source, priority }) => `${source} ${priority}`);
+  assert.deepEqual([...new Set(said)], ['192.0.2.1 1', '192.0.2.2 100']);
+});
+
+test('when it stops and the other does not preempt, priority 0 comes after its address is off, and the other leads within its skew', async () => {
+  const place = createPlace();
+  const high = place.router({ priority: 200 }).start();
+  const low = place.router({ preempt: false }).start();
   await place.pass(500);
   assert.equal(high.role(), 'master');
   assert.equal(low.role(), 'backup');
@@ -149,7 +163,10 @@ test('the higher priority leads; when it stops, priority 0 comes after its addre
     assert.deepEqual([hopLimit, source, destination, form], [255, '192.0.2.1', groupOf(4), 'keepalived']);
   }
   const stopping = high.election.stop();
-  await place.pass(70);
+  await place.pass(590);
+  assert.equal(low.role(), 'backup');
+  place.advertisements();
+  await place.pass(90);
   await stopping;
   assert.equal(low.role(), 'master');
   assert.deepEqual(

@@ -28,7 +28,7 @@ const backup: VrrpState = {
   },
 };
 const fault: VrrpState = { ...initial, fault: 'tracked-script-failed' };
-const stopped: VrrpState = { ...initial, fault: undefined, stopping: { giveUpAt: at }, stopped: true };
+const stopped: VrrpState = { ...initial, fault: undefined, stopping: { leaveAt: at, giveUpAt: at }, stopped: true };
 
 test('what is told: a master when it serves, a fault when it is one, nothing before it is decided', () => {
   assert.equal(notifiedState(initial, false), undefined);
