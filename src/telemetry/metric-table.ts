@@ -52,6 +52,15 @@ export const metricTable = {
     'VRRP advertisements on the own virtual router that were not listened to, by reason: a peer that is refused becomes a second master.',
     ['vip', 'reason'],
   ),
+  vrrpPriority: gauge(
+    'vipd_vrrp_priority',
+    'The priority that this router advertises: as configured, or as tracking has it.',
+    ['vip'],
+  ),
+  vrrpState: gauge('vipd_vrrp_state', 'Always 1; the label says what this router is: MASTER, BACKUP, FAULT.', [
+    'vip',
+    'state',
+  ]),
   vrrpTransitions: counter('vipd_vrrp_transitions_total', 'Changes of the VRRP master that this node saw.', ['vip']),
   dataPlane: gauge('vipd_data_plane', 'Always 1; the label mode says how connections reach the backends.', [
     'vip',

@@ -126,6 +126,8 @@ function createInstruments(registry: Registry) {
     vrrpSent: counter(table.vrrpSent),
     vrrpReceived: counter(table.vrrpReceived),
     vrrpRefused: counter(table.vrrpRefused),
+    vrrpPriority: gauge(table.vrrpPriority),
+    vrrpState: gauge(table.vrrpState),
     vrrpTransitions: counter(table.vrrpTransitions),
     dataPlane: gauge(table.dataPlane),
     backendUp: gauge(table.backendUp),
@@ -143,15 +145,20 @@ function createInstruments(registry: Registry) {
 
 /** Makes the series that are read, not counted here, those of the readings and no others. */
 function show(instruments: Instruments, node: string, readings: readonly VipReading[]): void {
-  const { isLeader, held, leaseAge, dataPlane, backendUp } = instruments;
+  const { isLeader, held, leaseAge, vrrpPriority, vrrpState, dataPlane, backendUp } = instruments;
   const { connectionsOpen, connections, connectionsFailed, connectionsReset, connectionsRefused, bytes } = instruments;
   const relayed = [connectionsOpen, connections, connectionsFailed, connectionsReset, connectionsRefused, bytes];
-  for (const instrument of [isLeader, held, leaseAge, dataPlane, backendUp, ...relayed]) instrument.reset();
+  const read = [isLeader, held, leaseAge, vrrpPriority, vrrpState, dataPlane, backendUp, ...relayed];
+  for (const instrument of read) instrument.reset();
   for (const { status, lease, traffic } of readings) {
     const vip = status.name;
     if (lease !== undefined) {
       isLeader.set({ node, lease_name: lease.name }, status.role === 'leader' ? 1 : 0);
       if (lease.ageSeconds !== undefined) leaseAge.set({ lease_name: lease.name }, lease.ageSeconds);
+    }
+    if (status.vrrp !== undefined) {
+      vrrpPriority.set({ vip }, status.vrrp.priority);
+      vrrpState.set({ vip, state: status.vrrp.state }, 1);
     }
     for (const address of status.addresses) held.set({ vip, address }, status.held ? 1 : 0);
     dataPlane.set({ vip, mode: status.loadBalancer.mode, because: status.loadBalancer.because }, 1);

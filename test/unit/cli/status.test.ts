@@ -8,7 +8,7 @@ import { startAdminServer } from '../../../src/admin/server.js';
 import type { Output } from '../../../src/cli/command.js';
 import { runCli } from '../../../src/cli/index.js';
 import { statusLines, statusText } from '../../../src/cli/status-text.js';
-import type { DaemonStatus } from '../../../src/vip/status.js';
+import type { DaemonStatus, VrrpStatus } from '../../../src/vip/status.js';
 import { createFakeControl } from '../admin/fake-control.js';
 import { statusExample, vipExample } from '../telemetry/status-example.js';
 import { createFakeIo, run } from './fake-io.js';
@@ -37,6 +37,18 @@ api  192.168.1.100/32 on eth0
   cp2      192.168.1.102:6443  down   0            not yet
 `,
   );
+});
+
+test('VRRP: the state, and what the priority comes from', () => {
+  const line = (vrrp: VrrpStatus) =>
+    /vrrp +(.*)/.exec(statusText({ ...statusExample, vips: [{ ...vipExample, vrrp }] }, now))?.[1];
+  const master = { address: '192.168.1.11', priority: 101 };
+  const vrrp = { state: 'BACKUP', priority: 38, configuredPriority: 100, master } as const;
+  assert.equal(
+    line({ ...vrrp, because: ['script check: -2', 'no backend up: -60'] }),
+    'BACKUP, priority 38 (100; script check: -2; no backend up: -60), master 192.168.1.11 has 101',
+  );
+  assert.equal(line({ ...vrrp, state: 'MASTER', priority: 100, because: [] }), 'MASTER, priority 100');
 });
 
 test('times are told as people tell them', () => {

@@ -56,6 +56,15 @@ test('the state is read when asked for', async () => {
   for (const [name, value] of Object.entries(expected)) assert.equal(page.get(name), value, name);
 });
 
+test('where VRRP elects: its state and the priority in force', async () => {
+  const metrics = createMetrics(options);
+  const vrrp = { state: 'BACKUP', priority: 41, configuredPriority: 101, because: [], master: undefined } as const;
+  metrics.readFrom(async () => [reading({ lease: undefined, status: { ...vipExample, vrrp } })]);
+  const page = await samples(metrics);
+  assert.equal(page.get('vipd_vrrp_priority{vip="api"}'), 41);
+  assert.equal(page.get('vipd_vrrp_state{vip="api",state="BACKUP"}'), 1);
+});
+
 test('what happens is counted, and counters are there from the start', async () => {
   const metrics = createMetrics(options);
   const before = await samples(metrics);
