@@ -42,7 +42,7 @@ async function bundle() {
     minifySyntax: true,
     define: { 'process.env.VIPD_VERSION': JSON.stringify(version) },
     // These load compiled files that lie beside them.
-    external: ['netlink', 'raw-socket'],
+    external: ['netlink'],
     banner: {
       js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
     },

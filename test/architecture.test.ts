@@ -160,7 +160,6 @@ test('only the composition root knows Linux and Kubernetes; the rest knows their
 test('every package has one home', () => {
   const homes: Readonly<Record<string, readonly string[]>> = {
     netlink: ['kernel/linux'],
-    'raw-socket': ['kernel/linux'],
     '@kubernetes/client-node': ['kubernetes'],
     'prom-client': ['telemetry'],
     pino: ['telemetry'],

@@ -41,6 +41,8 @@ export interface VrrpElection extends Election {
 const hopLimit = 255;
 const trafficClass = 0xc0;
 const reopenAfter = millis(500);
+/** A flood of made-up sources is not remembered. */
+const peersTold = 16;
 
 /** Where the advertisements of one family go out and come in. */
 interface Voice {
@@ -86,6 +88,8 @@ export function createVrrpElection(parts: {
   }));
   const [main] = voices;
   const complainedOf = new Set<Voice>();
+  /** Peers that count their checksums otherwise than this router. */
+  const otherForm = new Set<Ip>();
   const refusals = createRefusals({ clock, log });
 
   const queue: VrrpEvent[] = [];
@@ -204,7 +208,14 @@ export function createVrrpElection(parts: {
       refusals.add(heard.reason, heard.unheard);
       return;
     }
-    const { source, advertisement } = heard.value;
+    const { source, advertisement, form } = heard.value;
+    if (form !== undefined && form !== config.checksum && otherForm.size < peersTold && !otherForm.has(source)) {
+      otherForm.add(source);
+      log.warn('a peer has the other form of checksum, and may refuse ours; see election.vrrp.checksum', {
+        from: source,
+        form,
+      });
+    }
     const { priority, interval } = advertisement;
     observer.received(familyOf(source));
     feed({ kind: 'heard', source, isMain: familyOf(source) === main?.family, priority, interval });

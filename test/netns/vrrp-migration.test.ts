@@ -153,7 +153,10 @@ test('two hosts with keepalived and HAProxy become two hosts with vipd, one afte
 
     // Who comes back with the higher priority takes the VIP from the living.
     answers.length = 0;
-    await until(async () => (await holds(first)) && !(await holds(second)), { what: 'lb1 to have the VIP again' });
+    await until(async () => (await holds(first)) && !(await holds(second)), {
+      within: 20_000,
+      what: 'lb1 to have the VIP again',
+    });
     const back = answers.length;
     await until(() => answers.length > back + 60, { what: 'more answers' });
     console.log(`  lb1 preempts: ${words(answers)}, longest ${longestOutage(answers)} ms`);

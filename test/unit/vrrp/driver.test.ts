@@ -380,3 +380,13 @@ test('a fault of tracking: the VIP is given away, and is taken again when it is 
   await place.pass(500);
   assert.deepEqual([high.role(), low.role()], ['master', 'backup']);
 });
+
+test('a peer with the other form of checksum counts, and the log says so once', async () => {
+  const place = createPlace();
+  place.router({ priority: 200, checksum: 'rfc9568' }).start();
+  const low = place.router().start();
+  await place.pass(1000);
+  assert.equal(low.role(), 'backup');
+  const told = low.lines.filter((line) => line.includes('other form of checksum'));
+  assert.equal(told.length, 1);
+});
