@@ -6,6 +6,7 @@ import {
   advertisedPriority,
   answerInterval,
   contends,
+  doubtLasts,
   downAtFrom,
   handOverPatience,
   pauseThreshold,
@@ -307,7 +308,7 @@ function becomeBackup(
   isDoubting: boolean,
   masterInterval = draft.state.config.advertInterval,
 ): void {
-  const downAt = downAtFrom(draft.state, masterInterval, now);
+  const downAt = isDoubting ? plus(now, doubtLasts(draft.state)) : downAtFrom(draft.state, masterInterval, now);
   const silence = 'master-silent' as const;
   enter(draft, { kind: 'backup', masterInterval, downAt, silence, preemptAt: undefined, isDoubting }, because);
 }

@@ -1,6 +1,6 @@
 import type { Ip } from '../net/ip.js';
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
-import { downInterval, type VrrpConfig } from './config.js';
+import { downInterval, skewTime, type VrrpConfig } from './config.js';
 
 /** Why this router leads or does not: the same words in log, metrics and status. */
 export type VrrpReason =
@@ -153,9 +153,20 @@ export function handOverPatience({ config, linkUp }: VrrpState): Millis {
   return millis(linkUp && wait <= longestHandOver ? wait : 0);
 }
 
-/** How long a master may not send before the others take over; less than any of them waits. */
-export function silenceAllowed({ config }: VrrpState): Millis {
-  return millis(3 * config.advertInterval);
+/**
+ * How long a master may not send before it doubts that it still is one: its own down interval. Backups, who have the lower priority,
+ * wait longer.
+ */
+export function silenceAllowed({ config, priority }: VrrpState): Millis {
+  return downInterval(config.version, priority, config.advertInterval);
+}
+
+/**
+ * How long a master in doubt listens before it is master again: whoever took over says so once in an interval. Not a whole down
+ * interval, which would make an outage of a pause that nobody else noticed.
+ */
+export function doubtLasts({ config, priority }: VrrpState): Millis {
+  return millis(config.advertInterval + skewTime(config.version, priority, config.advertInterval));
 }
 
 /** When a backup that hears nothing from `now` on takes over. */
