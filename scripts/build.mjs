@@ -1,4 +1,4 @@
-// dist/src and dist/test by tsc (what the tests run), dist/vipd.js by esbuild (what users run), the addon by the C compiler.
+// dist/src, dist/test and dist/bench by tsc (what tests and benchmarks run), dist/vipd.js by esbuild (what users run), the addon by the C compiler.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
@@ -56,7 +56,7 @@ function isCurrent() {
   if (!existsSync(stamp)) return false;
   const built = statSync(stamp).mtimeMs;
   const inputs = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];
-  for (const folder of ['src', 'test']) {
+  for (const folder of ['src', 'test', 'bench']) {
     for (const entry of readdirSync(join(root, folder), { recursive: true })) inputs.push(join(folder, entry));
     inputs.push(folder);
   }

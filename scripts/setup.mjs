@@ -17,6 +17,8 @@ const commands = {
   promtool: 'prometheus',
   ipvsadm: 'ipvsadm',
   keepalived: 'keepalived',
+  haproxy: 'haproxy',
+  iperf3: 'iperf3',
   'iptables-legacy': 'iptables',
   // scripts/run-in-debian-kernel.sh
   'qemu-system-x86_64': 'qemu-system-x86',

@@ -17,6 +17,12 @@ function isLeftover(name: string): boolean {
   return owner !== undefined && !existsSync(`/proc/${owner}`);
 }
 
+/** Removes what this process has made so far: it was interrupted, and ends. */
+export async function removeNamespacesOf(owner: number): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  await removeNamespaces(names.filter((name) => pattern.exec(name)?.[1] === String(owner)));
+}
+
 /** Kills whatever still runs in the namespaces and removes them; one that is not there is as good as removed. */
 export async function removeNamespaces(names: readonly string[]): Promise<void> {
   await Promise.all(
