@@ -85,7 +85,8 @@ await runBenchmark('bench:jitter', options, async (chosen, folder) => {
 async function measure(load: Load, who: Contestant, seconds: number, folder: string): Promise<Round> {
   let round: Round | undefined;
   const servers = [{ name: backend.name, address: `${backend.ip}:${port}` }];
-  const healthCheck = { type: 'tcp' };
+  // Once: iperf3 ends a stream when somebody else connects.
+  const healthCheck = { type: 'tcp', interval: '300s' };
   const balancing = { mode: 'proxy', ports: [port], backends: { from: 'static', servers }, healthCheck };
   const vipd = { loadBalancer: balancing, metrics: { listen: ':2112' } };
   const use = async (pair: Pair) => {
@@ -141,11 +142,11 @@ function rateOf(output: string): number {
   return (report.end?.sum_received?.bits_per_second ?? 0) / 1e9;
 }
 
-/** vipd has to have checked its backend first; HAProxy, which checks none here, has to listen. */
-async function isReady({ client, socket }: Pair, who: Contestant): Promise<boolean> {
+/** Both vipds have to have checked the backend first; HAProxy, which checks none here, has to listen. */
+async function isReady({ client, sockets }: Pair, who: Contestant): Promise<boolean> {
   if (who === 'vipd') {
-    const answer = await askStatus(socket);
-    return answer.ok && answer.status.vips[0]?.loadBalancer.backends[0]?.state === 'up';
+    const answers = await Promise.all([askStatus(sockets.first), askStatus(sockets.second)]);
+    return answers.every((one) => one.ok && one.status.vips[0]?.loadBalancer.backends[0]?.state === 'up');
   }
   const order = { ip: vip, port, kind: 'connect', every: millis(2), timeout: millis(500), count: 1 } as const;
   const [result] = await startClient(client, program).probe(order).ended;
@@ -153,11 +154,11 @@ async function isReady({ client, socket }: Pair, who: Contestant): Promise<boole
 }
 
 /** As `vipd status` and Prometheus ask, but more often. */
-async function ask({ first, client, socket }: Pair, stop: AbortSignal): Promise<void> {
+async function ask({ first, client, sockets }: Pair, stop: AbortSignal): Promise<void> {
   const agent = startClient(client, program);
   const scrape = { method: 'GET', url: `http://${first.ip}:2112/metrics`, headers: {} };
   while (!stop.aborted) {
-    const [status, metrics] = await Promise.all([askStatus(socket), agent.call(scrape), setTimeout(100)]);
+    const [status, metrics] = await Promise.all([askStatus(sockets.first), agent.call(scrape), setTimeout(100)]);
     if (!status.ok) throw new Error(status.message);
     if (metrics.status !== 200) throw new Error(`/metrics: ${metrics.status}`);
   }

@@ -36,8 +36,8 @@ export interface Pair {
   readonly second: Host;
   readonly client: Host;
   readonly daemons: Readonly<Record<'first' | 'second', Daemon>>;
-  /** Admin socket of the first, if it is vipd. */
-  readonly socket: string;
+  /** Admin sockets, if it is vipd. */
+  readonly sockets: Readonly<Record<'first' | 'second', string>>;
   /** What passed the second's interface, in order; grows. */
   readonly sightings: readonly Sighting[];
 }
@@ -115,7 +115,8 @@ export async function withPair(
     await until(() => advertisements().length > 2, { what: 'advertisements' });
     if (await holds(second)) throw new Error('the second has the VIP too');
     const daemons = { first: master.daemon, second: backup.daemon };
-    await use({ network, first, second, client, daemons, socket: socketOf(first, folder), sightings });
+    const sockets = { first: socketOf(first, folder), second: socketOf(second, folder) };
+    await use({ network, first, second, client, daemons, sockets, sightings });
   } finally {
     await network[Symbol.asyncDispose]();
   }
