@@ -30,6 +30,7 @@ export async function runBenchmark(
   const all: Readonly<Record<string, Option>> = {
     ...options,
     json: { describe: 'FILE: all figures, every round of them' },
+    keep: { describe: 'leave the logs of all daemons, and say where', isSwitch: true },
     help: { describe: 'print this', isSwitch: true },
   };
   const chosen = choose(name, all);
@@ -54,7 +55,8 @@ export async function runBenchmark(
     process.exitCode = 1;
     console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
-    if (!interrupted) await rm(folder, { recursive: true, force: true });
+    if (chosen.keep === true) console.error(`logs: ${folder}`);
+    else if (!interrupted) await rm(folder, { recursive: true, force: true });
   }
 }
 

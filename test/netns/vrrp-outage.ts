@@ -88,7 +88,8 @@ async function happen({ network, first, daemons }: Pair, mishap: Mishap): Promis
     case 'cut':
       return first.linkDown();
     case 'silent-cut':
-      await network.switch.run('ip', ['link', 'set', 'dev', first.name, 'type', 'bridge_slave', 'state', '0']);
+      // Up, but no longer of the bridge: setting the port's state does not last without STP.
+      await network.switch.run('ip', ['link', 'set', 'dev', first.name, 'nomaster']);
       return;
     case 'stop':
       return daemons.first.signal('SIGTERM');
