@@ -18,6 +18,7 @@ const commands = {
   ipvsadm: 'ipvsadm',
   keepalived: 'keepalived',
   'iptables-legacy': 'iptables',
+  'systemd-analyze': 'systemd',
   // scripts/run-in-debian-kernel.sh
   'qemu-system-x86_64': 'qemu-system-x86',
   busybox: 'busybox-static',
