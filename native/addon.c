@@ -4,6 +4,7 @@
 #include "raw_packets.h"
 #include "route_socket.h"
 #include "relay.h"
+#include "unix_datagram.h"
 #include "values.h"
 #include "vrrp_socket.h"
 
@@ -31,6 +32,7 @@ static const struct {
     {"relayReset", vipd_relay_reset},
     {"relayStats", vipd_relay_stats},
     {"relayUnlisten", vipd_relay_unlisten},
+    {"unixSend", vipd_unix_send},
 };
 
 NAPI_MODULE_INIT() {

@@ -20,6 +20,7 @@ const commands = {
   haproxy: 'haproxy',
   iperf3: 'iperf3',
   'iptables-legacy': 'iptables',
+  'systemd-analyze': 'systemd',
   // scripts/run-in-debian-kernel.sh
   'qemu-system-x86_64': 'qemu-system-x86',
   busybox: 'busybox-static',

@@ -9,12 +9,16 @@ import { createNetwork } from './kernel/linux/network.js';
 import { createPacketSockets } from './kernel/linux/packet-socket.js';
 import { createPrograms } from './kernel/linux/programs.js';
 import { createRelay } from './kernel/linux/relay.js';
+import { createSupervisor } from './kernel/linux/supervisor-socket.js';
 import { createVrrpSockets } from './kernel/linux/vrrp-socket.js';
 import type { Link } from './kernel/ports.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
 import { applyChanges, drain } from './operate.js';
 import { type Choice, createPlanes } from './planes.js';
+import { createReports, noReports } from './supervisor/driver.js';
+import type { Supervision } from './supervisor/environment.js';
+import { statusLine } from './supervisor/status-line.js';
 import { type Health, startTelemetryServer } from './telemetry/http.js';
 import type { LeveledLog, Log } from './telemetry/log.js';
 import { watchLoopLag } from './telemetry/loop-lag.js';
@@ -41,6 +45,8 @@ export interface Program {
   readonly version: string;
   /** The environment's PATH. */
   readonly searchPath: string;
+  /** How whoever supervises it is told of its life, and CLOCK_MONOTONIC in microseconds; undefined when nobody does. */
+  readonly supervision: (Supervision & { readonly monotonic: () => bigint }) | undefined;
 }
 
 /** An orderly stop waits for the API twice as long as one request may take by default, and a little. */
@@ -54,7 +60,7 @@ export async function startDaemon(
   configuration: Configuration,
   log: LeveledLog,
   metrics: Metrics,
-  { version, searchPath }: Program,
+  { version, searchPath, supervision }: Program,
 ): Promise<Daemon> {
   const { settings } = configuration.loaded;
   const capabilities = createCapabilities();
@@ -78,7 +84,18 @@ export async function startDaemon(
     await look();
     return { node: settings.node.name, version, vips: vips.map((vip) => vip.reading().status) };
   };
-  const reload = createReload({
+  const reports =
+    supervision === undefined
+      ? noReports
+      : createReports({
+          ...supervision,
+          supervisor: createSupervisor(addon, supervision.socket),
+          live: () => live().ok,
+          status: () => statusLine({ vips: vips.map((vip) => vip.reading().status) }),
+          clock,
+          log,
+        });
+  const applyFile = createReload({
     configuration,
     log,
     async apply(changes) {
@@ -88,6 +105,7 @@ export async function startDaemon(
       await applyChanges(vips, changes);
     },
   });
+  const reload = () => reports.whileReloading(applyFile);
   const setDraining = async (request: DrainRequest) => drain(vips, await status(), request);
 
   try {
@@ -144,7 +162,7 @@ export async function startDaemon(
         listen,
         metrics,
         status,
-        live: () => good,
+        live,
         ready: () => ready(vips),
       });
       closers.push(() => server[Symbol.asyncDispose]());
@@ -160,6 +178,8 @@ export async function startDaemon(
       // What changed since the links were listed, before there was a watch, was never told.
       vip.network({ kind: 'overrun' });
     }
+    closers.push(() => reports[Symbol.dispose]());
+    reports.ready();
   } catch (error) {
     await close();
     throw error;
@@ -170,6 +190,7 @@ export async function startDaemon(
     reload,
     stop: async (reason) => {
       log.debug('giving up the VIPs', { because: reason });
+      reports.stopping();
       // The VIPs first: what else runs can wait, and a probe that asks meanwhile deserves an answer.
       await giveUpOnce();
       await close();
@@ -178,7 +199,10 @@ export async function startDaemon(
   };
 }
 
-const good: Health = { ok: true, reasons: [] };
+/** The daemon makes progress: whoever is answered has met a loop that turns. */
+function live(): Health {
+  return { ok: true, reasons: [] };
+}
 
 function ready(vips: readonly Vip[]): Health {
   const reasons = vips.flatMap((vip) => vip.troubles());

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Configuration } from './admin/reload.js';
 import type { CliIo, Output } from './cli/command.js';
 import { runCli } from './cli/index.js';
+import { supervisionIn, supervisionVariables } from './supervisor/environment.js';
 import { createSystemClock } from './time/system-clock.js';
 
 const version = process.env.VIPD_VERSION ?? 'unreleased';
@@ -9,6 +10,9 @@ const stop = new AbortController();
 const bug = new AbortController();
 const clock = createSystemClock(() => performance.now());
 let isDaemon = false;
+const supervision = supervisionIn(process.env, process.pid);
+// Whoever this process starts is not the one that is supervised.
+for (const name of supervisionVariables) delete process.env[name];
 
 // Only the first counts: an impatient second signal must not cut the orderly stop short.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal));
@@ -64,9 +68,14 @@ async function run(configuration: Configuration): Promise<number> {
     lease: election.type === 'lease' ? election.lease.name : undefined,
   }));
   const metrics = createMetrics({ node, version, vips });
+  const program = {
+    version,
+    searchPath: process.env.PATH ?? '',
+    supervision: supervision && { ...supervision, monotonic: () => process.hrtime.bigint() / 1000n },
+  };
   log.info('starting', { version, vips: vips.map(({ name }) => name) });
   return runDaemon({
-    start: () => startDaemon(configuration, log, metrics, { version, searchPath: process.env.PATH ?? '' }),
+    start: () => startDaemon(configuration, log, metrics, program),
     log,
     clock,
     stop: stop.signal,

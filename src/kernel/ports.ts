@@ -445,3 +445,9 @@ export interface Programs {
   /** Why the program could not be run now: the errno; undefined when it could. */
   refusal(command: readonly string[]): Promise<string | undefined>;
 }
+
+/** Whoever has started this process and watches it: systemd, as sd_notify(3) has it. */
+export interface Supervisor {
+  /** Tells it these in one message: `READY=1`, `STATUS=…`. Never waits. Throws KernelError. */
+  tell(assignments: readonly string[]): void;
+}

@@ -24,13 +24,14 @@ const commands = [
 /**
  * Runs the calling test file's tests in Debian's own kernel, all in one boot: outside of it this registers a test that starts the file
  * anew under scripts/run-in-debian-kernel.sh; inside, `define` registers the tests, which are root in a machine of their own.
+ * @param more commands that these tests call
  */
-export function inDebianKernel(file: string, define: () => void): void {
+export function inDebianKernel(file: string, define: () => void, more: readonly string[] = []): void {
   if (process.env[marker] !== undefined) {
     define();
     return;
   }
-  test('in Debian’s kernel', { skip: reasonToSkip() }, async (t) => {
+  test('in Debian’s kernel', { skip: reasonToSkip([...commands, ...more]) }, async (t) => {
     const runner = join(repository, 'scripts/run-in-debian-kernel.sh');
     const command = ['env', 'NO_COLOR=1', `${marker}=1`, process.execPath, file];
     try {
@@ -47,7 +48,7 @@ export function inDebianKernel(file: string, define: () => void): void {
   });
 }
 
-function reasonToSkip(): string | false {
+function reasonToSkip(commands: readonly string[]): string | false {
   if (arch() !== 'x64') return 'Debian’s kernel is booted on x86-64 only';
   const missing = commands.filter((command) => !onPath(command));
   return missing.length > 0 && `needs ${missing.join(', ')}; as root scripts/setup.mjs installs what is missing`;

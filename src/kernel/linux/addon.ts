@@ -55,6 +55,8 @@ export interface Addon {
   relayReset(listener: Handle, backend: RelayBackend | undefined): void;
   relayStats(listener: Handle): RelayStats;
   relayUnlisten(listener: Handle): void;
+  /** Sends one datagram to a Unix socket, at once or not at all; a path that begins with `@` is abstract. */
+  unixSend(path: string, datagram: Uint8Array): void;
 }
 
 /**
