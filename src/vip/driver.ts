@@ -174,7 +174,8 @@ export function createVipDriver(parts: {
   }
 
   function heard(what: Heard): void {
-    if (what.kind === 'claim' && isHeld(state)) {
+    // Who was relieved expects the claim.
+    if (what.kind === 'claim' && isHeld(state) && leadership.role === 'leader') {
       observer.conflict();
       const now = clock.now();
       if (lastConflict === undefined || now >= plus(lastConflict, millis(1000))) {

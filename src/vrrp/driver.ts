@@ -310,8 +310,8 @@ export function createVrrpElection(parts: {
       if (!feeding && state.started && !state.stopped) look();
       return vrrpLeadership(state, node);
     },
-    // Who has the VIP is settled by advertisements; a claim by ARP or NDP is answered by announcing.
-    claimed() {},
+    // Who has the VIP is settled by advertisements; a claim by ARP or NDP only says that what was settled is done.
+    claimed: () => feed({ kind: 'claimed' }),
     unclaimed() {},
     able(able) {
       isAble = able;

@@ -9,6 +9,7 @@ import {
   doubtLasts,
   downAtFrom,
   handOverPatience,
+  lingerTime,
   pauseThreshold,
   resignationPatience,
   silenceAllowed,
@@ -60,7 +61,7 @@ export function nextVrrpDeadline({ role, stopping, stopped, linkUp }: VrrpState)
     case 'initialize':
       return stopping?.giveUpAt;
     case 'backup':
-      return linkUp ? role.downAt : undefined;
+      return linkUp ? earliest(role.downAt, role.lingersUntil) : role.lingersUntil;
     case 'master':
       return earliest(role.advertAt, stopping?.leaveAt);
     case 'resigning':
@@ -72,8 +73,8 @@ export function nextVrrpDeadline({ role, stopping, stopped, linkUp }: VrrpState)
 export function vrrpLeadership(state: VrrpState, node: string): Leadership {
   const { role, because, master } = state;
   if (role.kind !== 'master') {
-    const isDoubting = role.kind === 'backup' && role.isDoubting;
-    const authority: Authority = isDoubting ? { kind: 'suspended', contestable: false } : { kind: 'none' };
+    const isKept = role.kind === 'backup' && (role.isDoubting || role.lingersUntil !== undefined);
+    const authority: Authority = isKept ? { kind: 'suspended', contestable: false } : { kind: 'none' };
     return { role: 'follower', leader: master?.source, because, authority };
   }
   const until = plus(role.sentAt, silenceAllowed(state));
@@ -121,6 +122,8 @@ function apply(draft: Draft, event: VrrpEvent, now: Instant): void {
       return;
     case 'link':
       return link(draft, event.up, now);
+    case 'claimed':
+      return endLingering(draft);
     case 'address':
       draft.state = { ...state, addressOn: event.on };
       return;
@@ -205,7 +208,10 @@ function heardAsMaster(draft: Draft, role: Master, event: Heard, now: Instant): 
   const because = yieldsTo(state, event);
   if (because !== undefined) {
     const masterInterval = state.config.version === 3 ? event.interval : state.config.advertInterval;
-    return becomeBackup(draft, because, now, false, masterInterval);
+    becomeBackup(draft, because, now, false, masterInterval);
+    const { role: backup } = draft.state;
+    if (backup.kind === 'backup') enter(draft, { ...backup, lingersUntil: plus(now, lingerTime(state)) }, because);
+    return;
   }
   // Of equal ones the main family decides; the other says nothing that it would not say too.
   if (event.priority === advertisedPriority(state) && !event.isMain) return;
@@ -252,9 +258,16 @@ function takePart(draft: Draft, now: Instant): void {
   }
   if (!state.started) return;
   const because = state.stopping !== undefined ? 'stopping' : (state.fault ?? 'no-source-address');
+  if (role.kind === 'backup' && role.lingersUntil !== undefined && state.stopping !== undefined) return;
   if (role.kind !== 'master') return enter(draft, { kind: 'initialize' }, because);
   enter(draft, { ...role, kind: 'resigning', giveUpAt: plus(now, resignationPatience) }, because);
   if (!state.addressOn) resign(draft);
+}
+
+/** The new holder has announced the VIP, or has had the time to. */
+function endLingering(draft: Draft): void {
+  const { role, because } = draft.state;
+  if (role.kind === 'backup') enter(draft, { ...role, lingersUntil: undefined }, because);
 }
 
 /** The address is off: another may have it (RFC 9568 section 6.4.3, Shutdown). */
@@ -270,6 +283,7 @@ function fire(draft: Draft, now: Instant): void {
     case 'initialize':
       return;
     case 'backup':
+      if (role.lingersUntil !== undefined && now >= role.lingersUntil) endLingering(draft);
       if (linkUp && now >= role.downAt) becomeMaster(draft, role.silence, now);
       return;
     case 'resigning':
@@ -310,7 +324,11 @@ function becomeBackup(
 ): void {
   const downAt = isDoubting ? plus(now, doubtLasts(draft.state)) : downAtFrom(draft.state, masterInterval, now);
   const silence = 'master-silent' as const;
-  enter(draft, { kind: 'backup', masterInterval, downAt, silence, preemptAt: undefined, isDoubting }, because);
+  enter(
+    draft,
+    { kind: 'backup', masterInterval, downAt, silence, preemptAt: undefined, isDoubting, lingersUntil: undefined },
+    because,
+  );
 }
 
 function isStopped({ stopping, role, addressOn }: VrrpState, now: Instant): boolean {

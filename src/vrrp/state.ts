@@ -48,6 +48,8 @@ export type VrrpEvent =
   | { readonly kind: 'source'; readonly source: Ip | undefined }
   | { readonly kind: 'fault'; readonly fault: VrrpFault | undefined }
   | { readonly kind: 'link'; readonly up: boolean }
+  /** Another host has announced the VIP. */
+  | { readonly kind: 'claimed' }
   /** Whether the VIP is, or may be, on this node: nothing is given away before it is off. */
   | { readonly kind: 'address'; readonly on: boolean }
   | { readonly kind: 'stop' };
@@ -73,6 +75,8 @@ export type VrrpRole =
       readonly preemptAt: Instant | undefined;
       /** Was master, was paused, and has heard nobody since: the address is neither given up nor used. */
       readonly isDoubting: boolean;
+      /** Was relieved: the address stays, not announced, until its new holder claims it, so that no client finds it nowhere. */
+      readonly lingersUntil: Instant | undefined;
     }
   | {
       readonly kind: 'master';
@@ -167,6 +171,11 @@ export function silenceAllowed({ config, priority }: VrrpState): Millis {
  */
 export function doubtLasts({ config, priority }: VrrpState): Millis {
   return millis(config.advertInterval + skewTime(config.version, priority, config.advertInterval));
+}
+
+/** How long a relieved master waits for the new one to announce the VIP: less than one advertisement of his. */
+export function lingerTime({ config }: VrrpState): Millis {
+  return millis(Math.min(50, 0.8 * config.advertInterval));
 }
 
 /** When a backup that hears nothing from `now` on takes over. */

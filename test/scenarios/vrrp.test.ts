@@ -62,7 +62,9 @@ function simulate(seed: number, configs: readonly Partial<VrrpConfig>[]) {
     }
     for (const effect of stepped.effects) perform(router, effect);
     // The VIP follows at once.
-    const on = is.role.kind === 'master' || (is.role.kind === 'backup' && is.role.isDoubting);
+    const on =
+      is.role.kind === 'master' ||
+      (is.role.kind === 'backup' && (is.role.isDoubting || is.role.lingersUntil !== undefined));
     if (on !== router.state.addressOn) tell(router, { kind: 'address', on });
   }
 

@@ -222,8 +222,28 @@ test('Master, higher priority: backup at once, by that one’s interval (6.4.3)'
   assert.deepEqual(it.heard(down3 + 500, 101, { interval: 100 }), []);
   assert.equal(it.role(), 'backup');
   assert.equal(it.because(), 'higher-priority-heard');
+  // The address is not announced any more, and stays until it is announced by the other.
+  assert.equal(it.authority(), 'suspended');
+  it.at(down3 + 503, { kind: 'claimed' });
   assert.equal(it.authority(), 'none');
   assert.equal(nextVrrpDeadline(it.state()), down3 + 500 + 300 + (156 * 100) / 256);
+});
+
+test('Master that was relieved by one that announces nothing: the address is off within an advertisement', () => {
+  for (const [interval, linger] of [
+    [1000, 50],
+    [10, 8],
+  ] as const) {
+    const it = router({ advertInterval: millis(interval) }).master();
+    const now = 9000;
+    it.until(now);
+    it.heard(now, 101, { interval });
+    it.heard(now + 1, 101, { interval });
+    it.until(now + linger - 1);
+    assert.equal(it.authority(), 'suspended');
+    it.until(now + linger);
+    assert.equal(it.authority(), 'none');
+  }
 });
 
 test('Master, equal priority: the higher address wins, compared as a number (6.4.3)', () => {
@@ -266,6 +286,8 @@ test('Master, shutdown: lets itself be relieved, and says nothing when it was', 
   it.until(down3 + 2200);
   assert.equal(it.authority(), 'proven');
   assert.deepEqual(it.heard(down3 + 2300, 90), []);
+  assert.equal(it.authority(), 'suspended');
+  it.at(down3 + 2305, { kind: 'claimed' });
   assert.equal(it.authority(), 'none');
   assert.deepEqual(it.at(down3 + 2310, { kind: 'address', on: false }), ['stopped']);
   assert.deepEqual(it.seen, [
@@ -445,5 +467,9 @@ test('the authority ends when others may take over', () => {
   const { role } = it.state();
   assert.ok(role.kind === 'master');
   assert.equal(leadership.leader, 'lb1');
-  assert.deepEqual(leadership.authority, { kind: 'proven', until: role.sentAt + 300 + (156 * 100) / 256, thenHeld: true });
+  assert.deepEqual(leadership.authority, {
+    kind: 'proven',
+    until: role.sentAt + 300 + (156 * 100) / 256,
+    thenHeld: true,
+  });
 });

@@ -25,6 +25,7 @@ const backup: VrrpState = {
     silence: 'master-silent',
     preemptAt: undefined,
     isDoubting: false,
+    lingersUntil: undefined,
   },
 };
 const fault: VrrpState = { ...initial, fault: 'tracked-script-failed' };
