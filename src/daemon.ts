@@ -2,6 +2,7 @@ import type { ControlAnswer, DrainRequest } from './admin/control.js';
 import { lockHost } from './admin/lock.js';
 import { type Configuration, createReload } from './admin/reload.js';
 import { startAdminServer } from './admin/server.js';
+import type { VipSettings } from './config/settings.js';
 import { findVipLinks, removeLeftovers, requireCapabilities } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
@@ -130,6 +131,7 @@ export async function startDaemon(
     const addresses = await network.addresses();
     let client: KubernetesClient | undefined;
     const virtualIps = settings.vips.flatMap((vip) => vip.addresses.map((address) => address.ip));
+    const localPort = localApiPort(settings.vips);
     closers.push(() => client?.[Symbol.dispose]());
     const shared = {
       node: settings.node.name,
@@ -140,7 +142,13 @@ export async function startDaemon(
       programs: createPrograms(searchPath, clock),
       planes,
       kubernetes() {
-        client ??= createKubernetesClient({ ...settings.kubernetes, virtualIps, clock });
+        client ??= createKubernetesClient({
+          ...settings.kubernetes,
+          virtualIps,
+          localPort,
+          clock,
+          onRoute: (server, origin) => log.info('the API is asked at', { server, as: origin }),
+        });
         return client;
       },
       clusterCa: () => loadClusterCa(settings.kubernetes),
@@ -197,6 +205,12 @@ export async function startDaemon(
     },
     failed: new Promise(() => {}),
   };
+}
+
+/** Where this node's own API server is, if the VIPs are those of a control plane. */
+function localApiPort(vips: readonly VipSettings[]): number | undefined {
+  const [port] = vips.flatMap(({ loadBalancer: { backends } }) => (backends.from === 'nodes' ? [backends.port] : []));
+  return port;
 }
 
 /** The daemon makes progress: whoever is answered has met a loop that turns. */

@@ -52,20 +52,31 @@ export interface KubernetesClient extends Disposable {
 
 export interface KubernetesClientOptions extends CredentialSource {
   readonly clock: Clock;
+  /** Another server answers than before, or to other credentials. */
+  readonly onRoute?: (server: string, origin: string) => void;
 }
 
-interface Session {
+interface Route {
   readonly credentials: Credentials;
   readonly agents: Readonly<Record<Lane, Agent>>;
 }
 
+/** The routes as they were last read. */
+interface Session {
+  readonly routes: readonly Route[];
+  /** The one that calls begin with: the last that worked, or the first. */
+  at: number;
+}
+
 /**
- * A client with the credentials of a kubeconfig or a service account. They are read at the first call, every minute, and again when
- * the server does not accept them or cannot be reached; if they have changed by then, the call is made once more.
- * Disposing it closes every connection.
+ * A client with the credentials of a kubeconfig or a service account (`loadCredentials`). They are read at the first call, every
+ * minute, and again when the server does not accept them or cannot be reached; if they have changed by then, the call is made once
+ * more. Where there are several, a call that one server cannot take goes to the next, and one that is not allowed is made in the next
+ * name. Disposing it closes every connection.
  */
 export function createKubernetesClient(options: KubernetesClientOptions): KubernetesClient {
-  const { clock } = options;
+  const { clock, onRoute = () => {} } = options;
+  let told: Route | undefined;
   let session: Session | undefined;
   let loadedAt: Instant | undefined;
   let loading: Promise<Refused | undefined> | undefined;
@@ -75,14 +86,27 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
     const result = await loadCredentials(options);
     if (!result.ok) return refused('unauthorized', `no credentials: ${result.detail}`);
     loadedAt = clock.now();
-    if (disposed || result.credentials.fingerprint === session?.credentials.fingerprint) return undefined;
-    closeAgents();
-    const { credentials } = result;
-    session = {
+    if (disposed) return undefined;
+    const old = session?.routes ?? [];
+    const routes = result.routes.map(
+      (credentials) =>
+        old.find((route) => route.credentials.fingerprint === credentials.fingerprint) ?? open(credentials),
+    );
+    for (const route of old) if (!routes.includes(route)) close(route);
+    session = { routes, at: 0 };
+    return undefined;
+  }
+
+  function open(credentials: Credentials): Route {
+    return {
       credentials,
       agents: { foreground: credentials.createAgent(), background: credentials.createAgent() },
     };
-    return undefined;
+  }
+
+  function close({ agents }: Route): void {
+    agents.foreground.destroy();
+    agents.background.destroy();
   }
 
   function reload(): Promise<Refused | undefined> {
@@ -109,36 +133,80 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
     return failure;
   }
 
-  function closeAgents(): void {
-    session?.agents.foreground.destroy();
-    session?.agents.background.destroy();
-  }
-
-  /** One exchange, repeated once if other credentials or another connection could change its end. */
-  async function perform(call: Omit<ApiCall, 'lane'>, lane: Lane, stream?: ExchangeStream): Promise<ExchangeEnd> {
-    const until = plus(clock.now(), call.timeout);
+  /** One exchange by the route, repeated once if another connection could change its end. */
+  async function exchangeBy(
+    route: Route,
+    call: Omit<ApiCall, 'lane'>,
+    lane: Lane,
+    until: Instant,
+    stream?: ExchangeStream,
+  ): Promise<ExchangeEnd> {
+    const { credentials, agents } = route;
     for (let attempt = 1; ; attempt++) {
-      const used = await current(until);
-      if ('ok' in used) return { ...used, stale: false };
       const end = await exchange({
         clock,
-        agent: used.agents[lane],
-        url: urlOf(used.credentials.server, call),
+        agent: agents[lane],
+        url: urlOf(credentials.server, call),
         method: call.method,
-        headers: { ...used.credentials.headers, ...contentHeaders(call) },
+        headers: { ...credentials.headers, ...contentHeaders(call) },
         body: call.body === undefined ? undefined : JSON.stringify(call.body),
         timeout: between(clock.now(), until),
         signal: call.signal,
         limit: answerLimit,
         ...(stream === undefined ? {} : { stream }),
       });
-      if (disposed || attempt > 1 || call.signal?.aborted) return end;
-      if (!end.ok && end.refusal === 'timeout') closeIdle(used.agents[lane]);
-      if (!end.ok && end.stale) continue;
-      if (end.ok ? end.status !== 401 : end.refusal !== 'unreachable') return end;
-      await reloadBefore(until);
-      if (session === undefined || session.credentials.fingerprint === used.credentials.fingerprint) return end;
+      if (!end.ok && end.refusal === 'timeout') closeIdle(agents[lane]);
+      if (end.ok || !end.stale || attempt > 1 || disposed || call.signal?.aborted) return end;
     }
+  }
+
+  /** The call by each route that may do, the last good one first; what the first of them says counts when none does. */
+  async function tryRoutes(
+    { routes, at }: Session,
+    call: Omit<ApiCall, 'lane'>,
+    lane: Lane,
+    until: Instant,
+    stream?: ExchangeStream,
+  ): Promise<ExchangeEnd> {
+    let first: ExchangeEnd | undefined;
+    const refusing = new Set<string>();
+    const inOrder = [...routes.slice(at), ...routes.slice(0, at)];
+    for (const [i, route] of inOrder.entries()) {
+      // Who is not allowed at one server is not allowed at another.
+      if (refusing.has(route.credentials.origin)) continue;
+      const end = await exchangeBy(route, call, lane, until, stream);
+      first ??= end;
+      if (disposed || call.signal?.aborted) return end;
+      if (!end.ok) {
+        // Whoever hangs has had the time of this call; the next one begins elsewhere.
+        if (end.refusal === 'timeout') startWith(routes, inOrder[(i + 1) % inOrder.length]);
+        if (end.refusal !== 'unreachable') return end;
+      } else if (end.status === 401 || end.status === 403) {
+        refusing.add(route.credentials.origin);
+      } else {
+        startWith(routes, route);
+        if (told !== route) onRoute(route.credentials.server.host, route.credentials.origin);
+        told = route;
+        return end;
+      }
+    }
+    return first ?? { ...refused('unreachable', 'there is no server to ask'), stale: false };
+  }
+
+  function startWith(routes: readonly Route[], route: Route | undefined): void {
+    if (session?.routes === routes && route !== undefined) session.at = routes.indexOf(route);
+  }
+
+  async function perform(call: Omit<ApiCall, 'lane'>, lane: Lane, stream?: ExchangeStream): Promise<ExchangeEnd> {
+    const until = plus(clock.now(), call.timeout);
+    const used = await current(until);
+    if ('ok' in used) return { ...used, stale: false };
+    const end = await tryRoutes(used, call, lane, until, stream);
+    if (disposed || call.signal?.aborted) return end;
+    if (end.ok ? end.status !== 401 : end.refusal !== 'unreachable') return end;
+    await reloadBefore(until);
+    const isSame = session?.routes.every((route) => used.routes.includes(route)) ?? true;
+    return session === undefined || isSame ? end : tryRoutes(session, call, lane, until, stream);
   }
 
   return {
@@ -170,7 +238,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
 
     [Symbol.dispose]() {
       disposed = true;
-      closeAgents();
+      for (const route of session?.routes ?? []) close(route);
       session = undefined;
     },
   };

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { checkServerIdentity } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
@@ -24,12 +24,17 @@ export interface CredentialSource {
    * the address, or name, in the kubeconfig.
    */
   readonly virtualIps?: readonly Ip[];
+  /** On a control-plane node: the port of its own API server, which is asked first wherever the kubeconfig points to. */
+  readonly localPort?: number | undefined;
   /** `https://host:port` instead of the server named there. */
   readonly server?: string | undefined;
 }
 
+/** One way to the API: a server, and who we are there. */
 export interface Credentials {
   readonly server: URL;
+  /** Where they come from: a file, or `service account`. */
+  readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Makes an agent that connects with these certificates and keeps connections open between requests. */
   createAgent(): Agent;
@@ -38,64 +43,108 @@ export interface Credentials {
 }
 
 export type CredentialsResult =
-  | { readonly ok: true; readonly credentials: Credentials }
-  | { readonly ok: false; readonly detail: string };
+  /** In the order in which they are tried; at least one. */
+  { readonly ok: true; readonly routes: readonly Credentials[] } | { readonly ok: false; readonly detail: string };
 
-/** Reads the credentials as they are now. Does not throw: what is wrong comes back as a sentence. */
+/**
+ * Reads the credentials as they are now. The first that work are used: those of the kubeconfig; where that is kubeadm's, beside it
+ * super-admin.conf, which has rights while admin.conf has none yet; and without a name also the pod's service account. Each asks this
+ * node's own API server first. Does not throw: what is wrong comes back as a sentence.
+ */
 export async function loadCredentials(source: CredentialSource): Promise<CredentialsResult> {
-  try {
-    const config = readKubeConfig(source.kubeconfig, source.adminConf ?? kubeadmConf);
-    const cluster = config.getCurrentCluster();
-    if (cluster === null) return { ok: false, detail: 'the kubeconfig has no cluster in its current context' };
-    const named = new URL(source.server ?? cluster.server);
-    if (named.protocol !== 'https:') return { ok: false, detail: `the API server must be https: ${named.href}` };
-    const { server, identity } = await localInstead(named, source.virtualIps ?? []);
-    const options: RequestOptions = {};
-    await config.applyToHTTPSOptions(options);
-    const { ca, cert, key, passphrase, pfx, servername, rejectUnauthorized } = options;
-    const tls = dropAbsent({ ca, cert, key, passphrase, pfx, servername, rejectUnauthorized });
-    const identified = identity === undefined ? {} : identifiedAs(servername ?? identity);
-    const headers = headersOf(options);
-    // The library builds an agent that goes through the cluster's proxy-url; only then is it the one to use.
-    const proxied = cluster.proxyUrl === undefined ? undefined : (options.agent as Agent);
-    return {
-      ok: true,
-      credentials: {
-        server,
-        headers,
-        createAgent: () => proxied ?? new Agent({ ...tls, ...identified, keepAlive: true, maxFreeSockets: 4 }),
-        fingerprint: JSON.stringify([server.href, identity, headers, tls, cluster.proxyUrl]),
-      },
-    };
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    const where = source.kubeconfig === undefined ? '' : `${source.kubeconfig} (kubernetes.kubeconfig, --kubeconfig): `;
-    return { ok: false, detail: `${where}${problem}` };
+  const routes: Credentials[] = [];
+  let problem: string | undefined;
+  for (const from of identitiesOf(source)) {
+    try {
+      routes.push(...(await routesOf(from, source)));
+    } catch (error) {
+      problem ??= error instanceof Error ? error.message : String(error);
+    }
   }
+  if (routes.length > 0) return { ok: true, routes };
+  const where = source.kubeconfig === undefined ? '' : `${source.kubeconfig} (kubernetes.kubeconfig, --kubeconfig): `;
+  return { ok: false, detail: `${where}${problem}` };
 }
 
-/** The server on this host where the one in the kubeconfig is behind a virtual address; `identity` is whom it must be then. */
-async function localInstead(
+/** Kubeconfig files, and `undefined` for the service account. What `readKubeConfig` says about the first counts if there is none. */
+function identitiesOf({ kubeconfig, adminConf = kubeadmConf }: CredentialSource): readonly (string | undefined)[] {
+  const first = kubeconfig ?? adminConf;
+  const superAdmin = join(dirname(first), 'super-admin.conf');
+  const files = [first, ...(basename(first) === 'admin.conf' ? [superAdmin] : [])].filter((file) => existsSync(file));
+  const isInPod = existsSync(serviceAccountToken);
+  if (files.length === 0) return isInPod ? [undefined] : [first];
+  return kubeconfig === undefined && isInPod ? [...files, undefined] : files;
+}
+
+async function routesOf(file: string | undefined, source: CredentialSource): Promise<readonly Credentials[]> {
+  const config = file === undefined ? serviceAccount() : readFileConfig(file, source.kubeconfig !== undefined);
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new Error('the kubeconfig has no cluster in its current context');
+  const named = new URL(source.server ?? cluster.server);
+  if (named.protocol !== 'https:') throw new Error(`the API server must be https: ${named.href}`);
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  const { ca, cert, key, passphrase, pfx, servername, rejectUnauthorized } = options;
+  const tls = dropAbsent({ ca, cert, key, passphrase, pfx, servername, rejectUnauthorized });
+  const headers = headersOf(options);
+  // The library builds an agent that goes through the cluster's proxy-url; only then is it the one to use.
+  const proxied = cluster.proxyUrl === undefined ? undefined : (options.agent as Agent);
+  const targets = proxied === undefined ? await targetsOf(named, source) : [{ server: named, identity: undefined }];
+  return targets.map(({ server, identity }) => {
+    const identified = identity === undefined ? {} : identifiedAs(servername ?? identity);
+    return {
+      server,
+      origin: file ?? 'service account',
+      headers,
+      createAgent: () => proxied ?? new Agent({ ...tls, ...identified, keepAlive: true, maxFreeSockets: 4 }),
+      fingerprint: JSON.stringify([server.href, identity, headers, tls, cluster.proxyUrl]),
+    };
+  });
+}
+
+interface Target {
+  readonly server: URL;
+  /** Whom it must be, where that is not the host of its address. */
+  readonly identity: string | undefined;
+}
+
+/**
+ * This node's own API server, and the one in the kubeconfig, unless that is behind a virtual address: who has that is what the API is
+ * to be asked.
+ */
+async function targetsOf(
   named: URL,
-  virtualIps: readonly Ip[],
-): Promise<{ readonly server: URL; readonly identity: string | undefined }> {
+  { virtualIps = [], localPort, server }: CredentialSource,
+): Promise<readonly Target[]> {
   const host = named.hostname.replace(/^\[|\]$/g, '');
   // A name that does not resolve is nobody's virtual address.
   const found = isIP(host) ? [{ address: host }] : await lookup(host, { all: true }).catch(() => []);
   const virtual = found
     .map(({ address }) => parseIp(address))
     .find((ip) => ip !== undefined && virtualIps.includes(ip));
-  if (virtual === undefined) return { server: named, identity: undefined };
-  const server = new URL(named);
-  server.hostname = familyOf(virtual) === 4 ? '127.0.0.1' : '[::1]';
-  return { server, identity: host };
+  const asked: Target = { server: named, identity: undefined };
+  const ports = server === undefined && localPort !== undefined ? [String(localPort)] : [];
+  if (virtual !== undefined) ports.push(named.port);
+  const local = [...new Set(ports)].map((port) => {
+    const own = new URL(named);
+    own.port = port;
+    own.hostname = virtual === undefined || familyOf(virtual) === 4 ? '127.0.0.1' : '[::1]';
+    return { server: own, identity: host };
+  });
+  return virtual === undefined ? [...local, asked] : local;
 }
+
+/** What every certificate of kube-apiserver carries, whatever address a kubeconfig has for it. */
+const serviceName = 'kubernetes.default.svc';
 
 /** RFC 6066 allows no address as a server name: for one, only the certificate is checked. */
 function identifiedAs(identity: string): AgentOptions {
   return {
     servername: isIP(identity) ? '' : identity,
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(identity, certificate),
+    checkServerIdentity(_host, certificate) {
+      const error = checkServerIdentity(identity, certificate);
+      return error === undefined || checkServerIdentity(serviceName, certificate) === undefined ? undefined : error;
+    },
   };
 }
 
@@ -123,21 +172,28 @@ export function loadClusterCa(source: CredentialSource): ClusterCa {
 }
 
 function readKubeConfig(configured: string | undefined, adminConf: string): KubeConfig {
-  const config = new KubeConfig();
   const path = configured ?? adminConf;
-  if (!existsSync(path) && existsSync(serviceAccountToken)) {
-    config.loadFromCluster();
-  } else if (!existsSync(path) && configured === undefined) {
-    throw new Error(
-      `neither ${adminConf} nor a pod's service account is here; set kubernetes.kubeconfig (--kubeconfig)`,
-    );
-  } else {
-    const text = readFileSync(path, 'utf8');
-    if (asObject(parse(text)) === undefined) throw new Error('it is no kubeconfig');
-    config.loadFromString(text);
-    config.makePathsAbsolute(dirname(path));
-    addTokenFiles(config, text, dirname(path));
+  return !existsSync(path) && existsSync(serviceAccountToken)
+    ? serviceAccount()
+    : readFileConfig(path, configured !== undefined);
+}
+
+function serviceAccount(): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromCluster();
+  return config;
+}
+
+function readFileConfig(path: string, isConfigured: boolean): KubeConfig {
+  if (!existsSync(path) && !isConfigured) {
+    throw new Error(`neither ${path} nor a pod's service account is here; set kubernetes.kubeconfig (--kubeconfig)`);
   }
+  const config = new KubeConfig();
+  const text = readFileSync(path, 'utf8');
+  if (asObject(parse(text)) === undefined) throw new Error('it is no kubeconfig');
+  config.loadFromString(text);
+  config.makePathsAbsolute(dirname(path));
+  addTokenFiles(config, text, dirname(path));
   return config;
 }
 

@@ -25,7 +25,7 @@ describe('kubernetes client', { concurrency: true }, () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'vipd-client-'));
     authority = await createAuthority('test authority', new Date());
-    certificate = await authority.issue({ commonName: 'test', ips: ['127.0.0.1'] });
+    certificate = await authority.issue({ commonName: 'test', ips: ['127.0.0.1', '127.0.0.2'] });
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -271,6 +271,87 @@ describe('kubernetes client', { concurrency: true }, () => {
     using client = createKubernetesClient({ clock, kubeconfig: at.kubeconfig, server: `${at.server}/k8s/c-1/` });
     const answer = await client.request({ method: 'GET', path: '/version', timeout });
     assert.deepEqual(answer, { ok: true, body: { url: '/k8s/c-1/version' } });
+  });
+
+  /** A folder as kubeadm leaves it, and servers that say who they are; those of `refuse` answer with a status instead. */
+  async function openNode(tokens: { readonly admin: string; readonly superAdmin?: string }) {
+    const own = await mkdtemp(join(folder, 'node-'));
+    const refuse = new Map<string, number>();
+    const seen: string[] = [];
+    const serve = (name: string, host: string) =>
+      listen({ host, port: 0, certificate }, (request, response) => {
+        const token = request.headers.authorization?.replace('Bearer ', '') ?? '';
+        seen.push(`${token} at ${name}`);
+        const status = refuse.get(token) ?? refuse.get(name);
+        json(response, status ?? 200, { name });
+      });
+    const [local, other] = await Promise.all([serve('local', '127.0.0.1'), serve('other', '127.0.0.2')]);
+    const write = (name: string, token: string) =>
+      writeFile(
+        join(own, name),
+        kubeconfigText({ server: `https://127.0.0.2:${other.port}`, caPem: authority.caPem, token }),
+      );
+    await write('admin.conf', tokens.admin);
+    if (tokens.superAdmin !== undefined) await write('super-admin.conf', tokens.superAdmin);
+    const routes: string[] = [];
+    const onRoute = (server: string, origin: string) => void routes.push(`${server} ${origin.split('/').at(-1)}`);
+    const client = createKubernetesClient({
+      clock,
+      adminConf: join(own, 'admin.conf'),
+      localPort: local.port,
+      onRoute,
+    });
+    return {
+      local,
+      other,
+      refuse,
+      seen,
+      routes,
+      async ask() {
+        const answer = await client.request({ method: 'GET', path: '/', timeout });
+        return answer.ok ? answer.body.name : answer.refusal;
+      },
+      async [Symbol.asyncDispose]() {
+        client[Symbol.dispose]();
+        await Promise.all([local[Symbol.asyncDispose](), other[Symbol.asyncDispose]()]);
+      },
+    };
+  }
+
+  test("the node's own server first, by the name in the kubeconfig or its own; the other one when it is down", async () => {
+    await using at = await openNode({ admin: 'a' });
+    assert.deepEqual([await at.ask(), await at.ask()], ['local', 'local']);
+    await at.local[Symbol.asyncDispose]();
+    assert.deepEqual([await at.ask(), await at.ask()], ['other', 'other']);
+    assert.deepEqual(at.seen, ['a at local', 'a at local', 'a at other', 'a at other']);
+    assert.deepEqual(at.routes, [`127.0.0.1:${at.local.port} admin.conf`, `127.0.0.2:${at.other.port} admin.conf`]);
+  });
+
+  test('super-admin.conf while admin.conf has no rights; nobody is asked twice in vain', async () => {
+    await using at = await openNode({ admin: 'a', superAdmin: 's' });
+    at.refuse.set('a', 403);
+    assert.deepEqual([await at.ask(), await at.ask()], ['local', 'local']);
+    assert.deepEqual(at.seen, ['a at local', 's at local', 's at local']);
+    at.refuse.set('s', 401);
+    at.refuse.delete('a');
+    assert.equal(await at.ask(), 'local');
+  });
+
+  test('when nobody has rights, the first refusal counts, and the next call tries again', async () => {
+    await using at = await openNode({ admin: 'a', superAdmin: 's' });
+    at.refuse.set('a', 403).set('s', 401);
+    assert.equal(await at.ask(), 'forbidden');
+    at.refuse.clear();
+    assert.equal(await at.ask(), 'local');
+  });
+
+  test('what the server says about the call itself is no reason to ask another', async () => {
+    await using at = await openNode({ admin: 'a' });
+    at.refuse.set('local', 409);
+    assert.equal(await at.ask(), 'conflict');
+    at.refuse.set('local', 500);
+    assert.equal(await at.ask(), 'server-error');
+    assert.deepEqual(at.seen, ['a at local', 'a at local']);
   });
 
   test('what nobody listens on is unreachable', async () => {
