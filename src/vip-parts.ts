@@ -69,6 +69,8 @@ export interface Vip {
   troubles(): readonly string[];
 }
 
+/** How much longer than two announcements a node listens that boots without an API. */
+const bootMargin = 500;
 /** How long beyond a Lease a holder is waited for that still answers for the address. */
 const patienceMargin = 500;
 const offStatus: LoadBalancerStatus = {
@@ -213,7 +215,11 @@ function createLeaseParts(
   const election = createLeaseElection({
     api: createLeaseApi(kubernetes(), { namespace, name }, clock),
     clock,
-    config: { identity: node, duration, renewDeadline, retryPeriod, onApiLoss: settings.election.onApiLoss },
+    config: {
+      ...{ identity: node, duration, renewDeadline, retryPeriod, onApiLoss: settings.election.onApiLoss },
+      // Whoever has the address has announced it twice by then.
+      bootPatience: millis(2 * settings.announce.interval + bootMargin),
+    },
     seed: randomInt(2 ** 31) as Seed,
     log,
     observer: {

@@ -5,6 +5,7 @@ import {
   contends,
   expiryOf,
   isOurs,
+  isProvisional,
   knownLease,
   type LeaseEffect,
   type LeaseReason,
@@ -27,7 +28,11 @@ export function attempt(state: LeaseState, now: Instant, wall: Date): Step {
 function lead(state: LeaseState, now: Instant, wall: Date): Step {
   if (writing(state) || now < state.attemptAt) return nothing(state);
   if (state.mustRead) return state.inFlight === undefined ? read(state, now) : nothing(state);
-  return write(state, now, wall, 'renew', 'renewed');
+  if (!isProvisional(state)) return write(state, now, wall, 'renew', 'renewed');
+  // The Lease is taken as by any follower.
+  const reason = freedom(state, now) ?? (state.known === undefined ? 'acquired-new' : undefined);
+  if (reason !== undefined) return write(state, now, wall, 'acquire', reason);
+  return now >= state.pollAt && state.inFlight === undefined ? read(state, now) : nothing(state);
 }
 
 function follow(state: LeaseState, now: Instant, wall: Date): Step {

@@ -6,12 +6,15 @@ import type { LeaseAnswer } from './api.js';
 import { attempt } from './attempt.js';
 import { isNewer, type ObservedLease, sameRecord } from './record.js';
 import {
+  bootLater,
   conflictPause,
   contends,
   expiryOf,
   heartbeat,
+  isBooting,
   isContestable,
   isOurs,
+  isProvisional,
   knownLease,
   type LeaseEffect,
   type LeaseEvent,
@@ -51,6 +54,7 @@ export function nextLeaseDeadline(state: LeaseState): Instant | undefined {
   const deadlines = [
     idle ? state.attemptAt : undefined,
     idle && follows ? state.pollAt : undefined,
+    follows ? state.bootAt : undefined,
     follows ? expiryOf(state) : undefined,
     state.tenure === undefined ? undefined : proofEnd(state, state.tenure),
     state.stopping?.giveUpAt,
@@ -64,7 +68,10 @@ export function leadershipOf(state: LeaseState, now: Instant): Leadership {
   const holder = knownLease(state)?.record.holderIdentity;
   const leader = holder === '' ? undefined : holder;
   const { tenure, because } = state;
-  if (tenure === undefined) return { role: 'follower', leader, because, authority: { kind: 'none' } };
+  if (tenure === undefined) {
+    const authority: Authority = isBooting(state, now) ? { kind: 'suspended', contestable: true } : { kind: 'none' };
+    return { role: 'follower', leader, because, authority };
+  }
   return { role: 'leader', leader: state.config.identity, because, authority: authorityOf(state, now) };
 }
 
@@ -110,6 +117,8 @@ function apply(state: LeaseState, event: LeaseEvent, now: Instant): LeaseState {
     case 'claimed':
       return claimed(state, now);
     case 'unclaimed':
+      if (isBooting(state, now))
+        return { ...state, tenure: { provenUntil: now }, because: 'provisional', attemptAt: now };
       if (state.tenure === undefined || !isContestable(state)) return state;
       return { ...state, unclaimed: true, because: 'api-loss-hold' };
     case 'able':
@@ -140,7 +149,8 @@ function observe(state: LeaseState, lease: ObservedLease, now: Instant): LeaseSt
   if (isOurs(state, lease.record)) return shortenProof(next, lease, now);
   if (holderIdentity === '')
     return lose(known !== undefined && same ? next : { ...next, attemptAt: now }, 'lease-emptied');
-  if (!contends(next)) return next;
+  // For one that has the address for the time being it is old news, until the holder shows that he lives.
+  if (!contends(next) || (isProvisional(state) && (state.known === undefined || same))) return next;
   return leave(next, holderIdentity === state.config.identity ? 'held-by-namesake' : 'held-by-other');
 }
 
@@ -161,7 +171,7 @@ function vanish(state: LeaseState, resourceVersion: string, now: Instant): Lease
 
 /** Nobody has the Lease any more. */
 function lose(state: LeaseState, because: 'lease-deleted' | 'lease-emptied'): LeaseState {
-  return contends(state) ? leave(state, because) : state;
+  return contends(state) && !isProvisional(state) ? leave(state, because) : state;
 }
 
 function leave(state: LeaseState, because: LeaseReason): LeaseState {
@@ -178,8 +188,11 @@ function leave(state: LeaseState, because: LeaseReason): LeaseState {
 /** A foreign claim: without proof the other is right; with proof a write at once shows who is. */
 function claimed(state: LeaseState, now: Instant): LeaseState {
   const { tenure } = state;
-  if (tenure === undefined) return state;
-  if (state.doubtedAt !== undefined || now >= tenure.provenUntil) return leave(state, 'claimed-by-other');
+  // Whoever has the address, or is about to take it, is left alone.
+  if (tenure === undefined) return { ...state, ...bootLater(state.config, now, state.seed) };
+  if (state.doubtedAt !== undefined || now >= tenure.provenUntil) {
+    return { ...leave(state, 'claimed-by-other'), ...bootLater(state.config, now, state.seed) };
+  }
   // A flood of claims is no flood of writes.
   const soon = plus(tenure.provenUntil, millis(heartbeat - state.config.duration));
   return { ...state, attemptAt: Math.min(state.attemptAt, Math.max(now, soon)) as Instant };
@@ -249,5 +262,6 @@ function lapse(state: LeaseState, now: Instant): LeaseState {
   const { tenure } = state;
   if (tenure === undefined || now < proofEnd(state, tenure)) return state;
   if (state.config.onApiLoss === 'release') return leave(state, 'api-loss-release');
-  return state.doubtedAt === undefined ? { ...state, because: 'api-loss-hold' } : state;
+  if (state.doubtedAt !== undefined || isProvisional(state)) return state;
+  return { ...state, because: 'api-loss-hold' };
 }

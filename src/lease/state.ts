@@ -1,5 +1,5 @@
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
-import type { Seed } from '../time/random.js';
+import { random, type Seed } from '../time/random.js';
 import type { LeaseAnswer } from './api.js';
 import type { LeaseRecord, ObservedLease } from './record.js';
 
@@ -9,6 +9,8 @@ export interface LeaseConfig {
   readonly renewDeadline: Millis;
   readonly retryPeriod: Millis;
   readonly onApiLoss: 'hold' | 'release';
+  /** With `hold`: how long nobody may have claimed the address before a node that never saw the Lease takes it for the time being. */
+  readonly bootPatience: Millis;
 }
 
 export type WritePurpose = 'acquire' | 'renew' | 'release';
@@ -23,6 +25,7 @@ export type LeaseReason =
   | 'renewed' // after a doubt or an outage of the API
   | 'held-by-other'
   | 'held-by-namesake' // another process calls itself by this node's name
+  | 'provisional' // the API never answered, and nobody else has the address
   | 'api-loss-hold'
   | 'api-loss-release'
   | 'lease-deleted'
@@ -97,6 +100,8 @@ export interface LeaseState {
   readonly doubtedAt: Instant | undefined;
   /** In doubt, but nobody else on the LAN has the address. */
   readonly unclaimed: boolean;
+  /** When a node that knows no Lease may ask the LAN whether the address is free. */
+  readonly bootAt: Instant;
   /** When the API last did not answer, or would not. */
   readonly apiFailedAt: Instant | undefined;
   /** When it answered again after that. */
@@ -120,19 +125,21 @@ export interface LeaseState {
 export const pauseThreshold = millis(1000);
 /** How often the clock is looked at, so that a pause is noticed. */
 export const heartbeat = millis(250);
+/** Asking the LAN takes half a second; as many nodes as a control plane has fit into this without meeting. */
+const bootSpread = 4000;
 /** After a conflict: long enough not to fight, short enough not to be seen. */
 export const conflictPause = millis(50);
 
 export function initialLease(config: LeaseConfig, now: Instant, wall: Date, seed: Seed): LeaseState {
   return {
     config,
-    seed,
     because: 'starting',
     known: undefined,
     mustRead: false,
     tenure: undefined,
     doubtedAt: undefined,
     unclaimed: false,
+    ...bootLater(config, now, seed),
     apiFailedAt: undefined,
     apiBackAt: undefined,
     able: true,
@@ -175,6 +182,31 @@ export function expiryOf(state: LeaseState): Instant | undefined {
   const patience = millis(state.config.renewDeadline + state.config.retryPeriod);
   const grace = state.apiBackAt === undefined ? expiry : plus(state.apiBackAt, patience);
   return Math.max(expiry, grace) as Instant;
+}
+
+/** Part of a state: nodes that boot together do not ask the LAN in the same moment, and so do not take each other for the holder. */
+export function bootLater(
+  { bootPatience }: LeaseConfig,
+  now: Instant,
+  seed: Seed,
+): Pick<LeaseState, 'bootAt' | 'seed'> {
+  const drawn = random(seed);
+  return { bootAt: plus(now, millis(bootPatience + bootSpread * drawn.value)), seed: drawn.seed };
+}
+
+/**
+ * Whether this node may take the address although there is no API to ask, and never was since it started: the first node of a
+ * cluster, or the first one back after all were down. Only the LAN can say then whether another has it.
+ */
+export function isBooting(state: LeaseState, now: Instant): boolean {
+  const { config, tenure, known, apiFailedAt, bootAt } = state;
+  if (config.onApiLoss !== 'hold' || tenure !== undefined || known !== undefined || !contends(state)) return false;
+  return apiFailedAt !== undefined && now >= bootAt;
+}
+
+/** Whether this node has the address for the time being, without ever having had the Lease. */
+export function isProvisional({ tenure, because }: LeaseState): boolean {
+  return tenure !== undefined && because === 'provisional';
 }
 
 /** In doubt, and the API cannot say who leads: then, with `hold`, the LAN may. */

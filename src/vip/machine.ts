@@ -145,7 +145,7 @@ function heard(draft: Draft, what: 'claim' | 'probe', authority: Authority, now:
   const sure = authority.kind === 'proven';
   if (authority.kind === 'suspended') draft.state = { ...draft.state, quiet: undefined };
   if (stage.kind === 'probing' && what === 'claim') enter(draft, { ...stage, answered: true });
-  const concerns = ['probing', 'adding', 'opening', 'serving'].includes(stage.kind) || authority.kind === 'suspended';
+  const concerns = !['resetting', 'removing', 'closing'].includes(stage.kind) || authority.kind === 'suspended';
   // With proof a probe is left to the kernel's own answer, and one that answers our probe is waited for.
   if (!concerns || (sure && (what === 'probe' || stage.kind === 'probing'))) return;
   draft.effects.push({ kind: 'claimed' });

@@ -197,7 +197,7 @@ async function openArena(api: ApiUnderTest): Promise<Arena> {
       const election = createLeaseElection({
         api: createLeaseApi(station.client, { namespace, name }, clock),
         clock,
-        config: { identity, ...quick, onApiLoss: 'hold', ...config },
+        config: { identity, ...quick, onApiLoss: 'hold', bootPatience: millis(60_000), ...config },
         seed: count as Seed,
         log: silentLog,
         observer: { request() {}, transition() {} },

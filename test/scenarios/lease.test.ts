@@ -300,3 +300,71 @@ test('whatever happens, the address is never on two nodes, and in the end it is 
     assert.equal(cluster.holders().length, 1, `seed ${seed}\n${cluster.transcript.join('\n')}`);
   }
 });
+
+/** A control plane of which no API server is up. */
+function booting(seed: number, nodes = 3): Simulation {
+  const cluster = simulate({ nodes, seed });
+  for (const node of cluster.nodes) node.cutUntil = Number.POSITIVE_INFINITY;
+  return cluster;
+}
+
+test('no API since the start: one node has the address for the time being, and no other beside it', () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const cluster = booting(seed, 1 + (seed % 3));
+    cluster.run(6000);
+    assert.deepEqual(cluster.holders(), []);
+    // As often as two begin in the same half second they put it off.
+    while (cluster.holders().length === 0 && cluster.now() < 60_000) cluster.run(100);
+    const [first] = cluster.holders();
+    assert.ok(first !== undefined, `seed ${seed}`);
+    assert.equal(first.lease.because, 'provisional');
+    cluster.run(60_000);
+    assert.deepEqual(cluster.holders(), [first], `seed ${seed}`);
+
+    // Its API server is up first, and the Lease is its own.
+    first.cutUntil = 0;
+    // A request that nobody answers may be under way.
+    cluster.run(3000 + 1500);
+    assert.equal(cluster.lease()?.holderIdentity, first.name);
+    assert.equal(first.lease.because, 'acquired-new');
+    for (const node of cluster.nodes) node.cutUntil = 0;
+    cluster.run(20_000);
+    assert.deepEqual(cluster.holders(), [first]);
+  }
+});
+
+test('no API since the start, and then a Lease from before: the address stays until that has run out', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const cluster = booting(seed);
+    const renewTime = '2023-12-31T23:59:00.000000Z';
+    const times = { acquireTime: renewTime, renewTime };
+    cluster.write({ holderIdentity: 'cp9', leaseDurationSeconds: 5, leaseTransitions: 3, ...times });
+    while (cluster.holders().length === 0) cluster.run(100);
+    const [first] = cluster.holders();
+    for (const node of cluster.nodes) node.cutUntil = 0;
+    while (cluster.lease()?.holderIdentity === 'cp9') {
+      assert.deepEqual(cluster.holders(), [first], `seed ${seed}`);
+      cluster.run(10);
+    }
+    cluster.run(1000);
+    assert.equal(cluster.lease()?.holderIdentity, cluster.holders()[0]?.name);
+  }
+});
+
+test('no API since the start for one node alone: the living holder has the address, and keeps it', () => {
+  const { cluster, leader, others } = started();
+  const [lonely] = others as [Node, Node];
+  cluster.kill(lonely);
+  cluster.run(1000);
+  lonely.cutUntil = Number.POSITIVE_INFINITY;
+  cluster.revive(lonely);
+  cluster.run(60_000);
+  assert.deepEqual(cluster.holders(), [leader]);
+});
+
+test('with `release`, nobody takes the address without the API', () => {
+  const cluster = simulate({ nodes: 2, seed: 1, config: { onApiLoss: 'release' } });
+  for (const node of cluster.nodes) node.cutUntil = Number.POSITIVE_INFINITY;
+  cluster.run(60_000);
+  assert.deepEqual(cluster.holders(), []);
+});

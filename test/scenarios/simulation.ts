@@ -62,6 +62,7 @@ export function simulate(options: {
   let seed = options.seed as Seed;
   let time = 1000;
   let order = 0;
+  let made = 0;
   let agenda: { at: number; order: number; action: () => void }[] = [];
   let stored: ObservedLease | undefined;
   let version = 100;
@@ -85,6 +86,7 @@ export function simulate(options: {
       renewDeadline: millis(3000),
       retryPeriod: millis(1000),
       onApiLoss: 'hold',
+      bootPatience: millis(6500),
       ...options.config,
     };
     const vip = {
@@ -94,7 +96,7 @@ export function simulate(options: {
       announce: { burst: 5, interval: millis(3000) },
     };
     return {
-      lease: initialLease(config, time as Instant, wall(), (seed + identity.length) as Seed),
+      lease: initialLease(config, time as Instant, wall(), (seed + 7919 * ++made) as Seed),
       vip: initialVip(vip, true, time as Instant),
     };
   }
