@@ -9,6 +9,7 @@ import { decodeIpPacket } from '../../src/net/ip-packet.js';
 import type { VipStatus } from '../../src/vip/status.js';
 import { decodeAdvertisement } from '../../src/vrrp/packet.js';
 import { captureFrames } from './frame-capture.js';
+import { type HeldAddresses, heldAddresses } from './held-addresses.js';
 import { type Keepalived, type KeepalivedSettings, startKeepalived } from './keepalived.js';
 import { until } from './poll.js';
 import { program } from './program.js';
@@ -45,6 +46,8 @@ export interface BesidePlace {
   startTheirs(differences?: Partial<KeepalivedSettings>): Promise<Keepalived>;
   status(): Promise<VipStatus>;
   holds(host: Host): Promise<boolean>;
+  /** As the kernels told it. */
+  readonly held: HeldAddresses;
   /** Of which host an advertisement is. */
   isBy(host: Host, advertisement: Seen): boolean;
 }
@@ -65,11 +68,12 @@ export async function besideKeepalived(
     const vip = vips[family];
     const addressOf = (host: Host) => host.ips.find((ip) => familyOf(ip) === family) as Ip;
     const seen: Seen[] = [];
+    const held = heldAddresses();
+    await Promise.all([held.watch(ours), held.watch(theirs)]);
     const macs = new Map<Seen, string>();
     // Each as its sender sees it: a capture on both hosts would see multicast twice.
     for (const host of [ours, theirs]) {
-      await captureFrames(host, 'proto 112 or ip6 proto 112', (at, frame) => {
-        if (frame.source !== host.mac) return;
+      await captureFrames(host, `ether src ${host.mac} and (proto 112 or ip6 proto 112)`, (at, frame) => {
         const packet = decodeIpPacket(frame.payload);
         if (!packet.ok) return;
         const message = decodeAdvertisement(packet.value);
@@ -107,6 +111,7 @@ export async function besideKeepalived(
       theirs,
       vip,
       seen,
+      held,
       startVipd: () =>
         startDaemon(ours, program.node, [program.script, 'start', '--config', config], join(folder, 'vipd.log')),
       addHost,
@@ -117,7 +122,7 @@ export async function besideKeepalived(
           advertInterval: interval / 1000,
           vips: [vip],
           ...(authPass === undefined ? {} : { authPass }),
-          ...(isUnicast ? { unicast: { source: addressOf(theirs), peers: [addressOf(ours)] } } : {}),
+          ...(isUnicast ? { unicast: { sources: [addressOf(theirs)], peers: [addressOf(ours)] } } : {}),
           ...differences,
         }),
       status: () =>
