@@ -17,9 +17,9 @@ const variants: readonly Variant[] = [
 const titleOf = ({ version, family, isUnicast, interval }: Variant) =>
   `v${version}, IPv${family}, ${isUnicast ? 'unicast' : 'multicast'}, ${interval} ms`;
 
-describe('beside keepalived', { concurrency: 3 }, () => {
-  for (const variant of variants) {
-    const { version, interval } = variant;
+function besideEach(version: 2 | 3): void {
+  for (const variant of variants.filter((each) => each.version === version)) {
+    const { interval } = variant;
     const down = (priority: number) => downInterval(version, priority, millis(interval));
     const skew = (priority: number) => skewTime(version, priority, millis(interval));
 
@@ -121,4 +121,10 @@ describe('beside keepalived', { concurrency: 3 }, () => {
       });
     });
   }
+}
+
+describe('beside keepalived', { concurrency: 2 }, () => {
+  // They wait for seconds, and cost nothing.
+  describe('in seconds', { concurrency: 4 }, () => besideEach(2));
+  describe('in milliseconds', { concurrency: 2 }, () => besideEach(3));
 });
