@@ -174,8 +174,8 @@ export function createVipDriver(parts: {
   }
 
   function heard(what: Heard): void {
-    // Who was relieved expects the claim.
-    if (what.kind === 'claim' && isHeld(state) && leadership.role === 'leader') {
+    // Who was relieved expects the claim, and may hear of it first.
+    if (what.kind === 'claim' && isHeld(state) && election.leadership().role === 'leader') {
       observer.conflict();
       const now = clock.now();
       if (lastConflict === undefined || now >= plus(lastConflict, millis(1000))) {

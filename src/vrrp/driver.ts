@@ -121,10 +121,9 @@ export function createVrrpElection(parts: {
     timer = deadline === undefined ? undefined : clock.at(deadline, look);
   }
 
-  /** Looks at the clock. A timer that is due is believed when the receive queue is empty, and not before. */
+  /** Looks at the queue and the clock: a timer that is due is believed when the receive queue is empty, and not before. */
   function look(): void {
-    const deadline = nextVrrpDeadline(state);
-    if (deadline !== undefined && clock.now() >= deadline) for (const { socket } of voices) socket?.drain();
+    for (const { socket } of voices) socket?.drain();
     feed({ kind: 'tick' });
   }
 

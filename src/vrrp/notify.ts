@@ -16,7 +16,7 @@ export function notifiedState(
     case 'master':
       return serves ? 'MASTER' : undefined;
     case 'backup':
-      return 'BACKUP';
+      return stopping === undefined ? 'BACKUP' : undefined;
     case 'resigning':
       return undefined;
     case 'initialize':

@@ -40,6 +40,8 @@ test('what is told: a master when it serves, a fault when it is one, nothing bef
   assert.equal(notifiedState({ ...initial, fault: 'tracking-unknown' }, false), undefined);
   assert.equal(notifiedState({ ...initial, fault: undefined, source: undefined }, false), 'FAULT');
   assert.equal(notifiedState({ ...stopped, stopped: false }, false), undefined);
+  // Relieved on its way out.
+  assert.equal(notifiedState({ ...backup, stopping: { leaveAt: at, giveUpAt: at } }, false), undefined);
   assert.equal(notifiedState(stopped, false), 'STOP');
 });
 
