@@ -50,8 +50,11 @@ export interface Program {
   readonly supervision: (Supervision & { readonly monotonic: () => bigint }) | undefined;
 }
 
-/** An orderly stop waits for the API twice as long as one request may take by default, and a little. */
-const stopPatience = millis(10_000);
+/**
+ * An orderly stop waits for the API twice as long as one request may take by default, or for a VRRP backup to relieve this node and
+ * the operator's programs to hear of it, and a little.
+ */
+const stopPatience = millis(14_000);
 
 /**
  * Starts the daemon: what refuses for another vipd's sake first, leftovers next, then the parts, elections last.

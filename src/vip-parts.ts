@@ -119,8 +119,8 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
   });
 
   function status(): VipStatus {
-    const { leadership, state, since, link: current } = driver.view();
-    const alarm = parts.alarm();
+    const { leadership, state, since, link: current, claimant } = driver.view();
+    const alarm = parts.alarm() ?? (claimant === undefined ? undefined : `another host claims the VIP: ${claimant}`);
     const vrrp = parts.vrrp();
     const isFaulty = state.fault !== undefined || vrrp?.state === 'FAULT';
     return {

@@ -9,6 +9,7 @@ import type { VrrpConfig } from './vrrp/config.js';
 import { createVrrpElection, type VrrpElection } from './vrrp/driver.js';
 import { createNotifier } from './vrrp/notifier.js';
 import { notifiedState } from './vrrp/notify.js';
+import { advertisedPriority } from './vrrp/state.js';
 import { createTracker, type TrackerConfig } from './vrrp/tracker.js';
 
 /** VRRP with what the priority follows, and whom it tells of changes. */
@@ -89,7 +90,7 @@ export function createVrrpParts(
       const { master } = state;
       return {
         state: notifiedState(state, serves) ?? 'INIT',
-        priority: state.priority,
+        priority: advertisedPriority(state),
         configuredPriority: state.config.priority,
         because: tracker.verdict().because,
         master: master === undefined ? undefined : { address: master.source, priority: master.priority },

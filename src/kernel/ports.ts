@@ -433,6 +433,8 @@ export interface ProgramRun {
   readonly gone: Promise<void>;
   /** Ends it as a timeout does. */
   stop(): void;
+  /** Ends it at once, with all that it started. */
+  kill(): void;
 }
 
 /** Programs that the operator names, run with the rights of the daemon. */
@@ -440,8 +442,9 @@ export interface Programs {
   /**
    * Runs a program without a shell, in a process group of its own, without input or output.
    * @param command the program (an absolute path, or a name that is looked for in PATH), and its arguments
+   * @param leaves whether what it started may go on when it has ended; else that is killed
    */
-  run(command: readonly string[], timeout: Millis): ProgramRun;
+  run(command: readonly string[], timeout: Millis, leaves: 'children' | 'nothing'): ProgramRun;
   /** Why the program could not be run now: the errno; undefined when it could. */
   refusal(command: readonly string[]): Promise<string | undefined>;
 }

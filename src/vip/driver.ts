@@ -1,5 +1,6 @@
 import type { Link, Network, NetworkChange, PacketSockets } from '../kernel/ports.js';
 import { hostPrefix, type Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
@@ -36,9 +37,18 @@ export interface VipDriver {
   configure(config: VipConfig): void;
   /** Gives the VIP up and away. */
   stop(): Promise<void>;
-  view(): { readonly leadership: Leadership; readonly state: VipState; readonly since: Date; readonly link: Link };
+  view(): {
+    readonly leadership: Leadership;
+    readonly state: VipState;
+    readonly since: Date;
+    readonly link: Link;
+    /** Who else says that he has the address, while this node has it; undefined when that was not lately. */
+    readonly claimant: Mac | undefined;
+  };
 }
 
+/** Longer than the pause between two announcements. */
+const alarmLasts = millis(10_000);
 /** A decision older than this when it is carried out was made before a pause. */
 const stalled = millis(200);
 
@@ -68,6 +78,7 @@ export function createVipDriver(parts: {
   let decidedAt: Instant | undefined;
   let timer: Disposable | undefined;
   let lastConflict: Instant | undefined;
+  let claim: { readonly mac: Mac; readonly at: Instant } | undefined;
   let dataPathWork = Promise.resolve();
   const speaker: Speaker = createSpeaker({
     sockets: parts.packets,
@@ -178,6 +189,7 @@ export function createVipDriver(parts: {
     if (what.kind === 'claim' && isHeld(state) && election.leadership().role === 'leader') {
       observer.conflict();
       const now = clock.now();
+      claim = { mac: what.mac, at: now };
       if (lastConflict === undefined || now >= plus(lastConflict, millis(1000))) {
         lastConflict = now;
         log.warn('conflict: another host claims the VIP', { address: what.ip, mac: what.mac });
@@ -245,6 +257,9 @@ export function createVipDriver(parts: {
       timer?.[Symbol.dispose]();
       speaker[Symbol.dispose]();
     },
-    view: () => ({ leadership, state, since, link }),
+    view() {
+      const isRecent = claim !== undefined && isHeld(state) && clock.now() < plus(claim.at, alarmLasts);
+      return { leadership, state, since, link, claimant: isRecent ? claim?.mac : undefined };
+    },
   };
 }

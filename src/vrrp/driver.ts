@@ -131,12 +131,13 @@ export function createVrrpElection(parts: {
     const was = reported;
     const is = vrrpLeadership(state, node);
     reported = is;
-    observer.stepped(state);
     if (was.leader !== is.leader && is.leader !== undefined) observer.transition();
     if (was.role !== is.role || was.because !== is.because || was.leader !== is.leader) {
       log.info('leadership', { from: was.role, to: is.role, because: is.because, leader: is.leader });
     }
     if (was.role !== is.role || was.because !== is.because || was.authority.kind !== is.authority.kind) changed();
+    // Last: what hears of it may have the machine take the next step.
+    observer.stepped(state);
   }
 
   function perform(effect: VrrpEffect): void {
@@ -223,8 +224,11 @@ export function createVrrpElection(parts: {
   /** Opens what is closed, by the addresses that the interface has now. */
   async function open(): Promise<void> {
     reopening?.[Symbol.dispose]();
-    const addresses = (await network.addresses()).filter((address) => address.link === link.index);
-    if (state.stopped) return;
+    const opening = ++openings;
+    const listed = await network.addresses();
+    // Whoever asked later has the newer answer.
+    if (state.stopped || opening !== openings) return;
+    const addresses = listed.filter((address) => address.link === link.index);
     // VIPs, ours and other ones, are deprecated.
     const usable = addresses.flatMap(({ ip, deprecated }) => (deprecated || config.addresses.includes(ip) ? [] : ip));
     for (const voice of voices) {
@@ -244,6 +248,7 @@ export function createVrrpElection(parts: {
     setFault();
   }
 
+  let openings = 0;
   let socketFault: VrrpFault | undefined = 'starting';
   let trackingFault: VrrpFault | undefined;
 

@@ -1,4 +1,4 @@
-import type { Programs } from '../kernel/ports.js';
+import type { ProgramRun, Programs } from '../kernel/ports.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { millis, plus } from '../time/instant.js';
@@ -25,10 +25,15 @@ export interface Notifier {
 
 /** A program that takes longer is ended: those after it wait. */
 const patience = millis(30_000);
-/** How long the end of the daemon waits for them. */
-const farewellPatience = millis(3000);
+/** How long the end of the daemon waits for them: for one that is ended at once, and for STOP. */
+const farewellPatience = millis(5000);
 /** So many may wait; more are dropped, since who flaps so fast has nothing to tell. */
 const waitingAtMost = 32;
+
+interface Telling {
+  readonly state: NotifiedState;
+  readonly command: readonly string[];
+}
 
 /** One program at a time and in order, so that the last one that runs tells what is. */
 export function createNotifier(parts: {
@@ -41,20 +46,41 @@ export function createNotifier(parts: {
   const { vip, programs, clock, log } = parts;
   let { commands } = parts;
   let last: NotifiedState | undefined;
-  let waiting = 0;
-  let work = Promise.resolve();
+  let waiting: Telling[] = [];
+  let current: ProgramRun | undefined;
+  let work: Promise<void> | undefined;
 
-  function tell(word: NotifiedState, command: readonly string[]): void {
-    if (waiting >= waitingAtMost) return log.error('notify program not run: too many are waiting', { state: word });
-    waiting++;
-    work = work.then(() => run(word, command));
+  function tell(telling: Telling): void {
+    if (waiting.length >= waitingAtMost) {
+      log.error('notify program not run: too many are waiting', { state: telling.state });
+      return;
+    }
+    waiting.push(telling);
+    work ??= runAll().finally(() => {
+      work = undefined;
+    });
   }
 
-  async function run(word: NotifiedState, command: readonly string[]): Promise<void> {
-    const how = await programs.run(command, patience).ended;
-    waiting--;
-    if (how.kind === 'exit' && how.status === 0) return;
-    log.warn('notify program failed', { state: word, program: command[0], ...how });
+  async function runAll(): Promise<void> {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { state, command } = next;
+      current = programs.run(command, patience, 'children');
+      const how = await current.ended;
+      if (how.kind !== 'exit' || how.status !== 0) {
+        log.warn('notify program failed', { state, program: command[0], ...how });
+      }
+      await current.gone;
+    }
+    current = undefined;
+  }
+
+  /** What is still to be told is overtaken, and must not keep the last word from being heard. */
+  function hurry(): void {
+    for (const { state, command } of waiting) {
+      log.warn('notify program not run: vipd stops', { state, program: command[0] });
+    }
+    waiting = [];
+    current?.stop();
   }
 
   /** While there is time to mend it: the failover is none. */
@@ -68,13 +94,15 @@ export function createNotifier(parts: {
 
   void check();
   return {
-    look(state, serves) {
-      const word = notifiedState(state, serves);
-      if (word === undefined || word === last) return;
-      last = word;
-      const special = commandFor(commands, word);
-      if (special !== undefined) tell(word, special);
-      if (commands.all !== undefined) tell(word, [...commands.all, ...notifyArguments(vip, word, state.priority)]);
+    look(vrrp, serves) {
+      const state = notifiedState(vrrp, serves);
+      if (state === undefined || state === last) return;
+      last = state;
+      if (state === 'STOP') hurry();
+      const special = commandFor(commands, state);
+      if (special !== undefined) tell({ state, command: special });
+      if (commands.all === undefined) return;
+      tell({ state, command: [...commands.all, ...notifyArguments(vip, state, vrrp.priority)] });
     },
     change(next) {
       commands = next;

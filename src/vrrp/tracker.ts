@@ -1,7 +1,7 @@
 import type { Link, Network, NetworkChange, ProgramEnd, ProgramRun, Programs } from '../kernel/ports.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
-import { type Instant, type Millis, plus } from '../time/instant.js';
+import { type Instant, type Millis, millis, plus } from '../time/instant.js';
 import { runEnded, type ScriptState, untried } from './script.js';
 import { initialServing, nextServingDeadline, stepServing } from './serving.js';
 import { judge, type Mark, type Verdict } from './tracking.js';
@@ -56,9 +56,17 @@ interface Watched {
   run: ProgramRun | undefined;
   timer: Disposable | undefined;
   isOver: boolean;
-  /** What the log has of it. */
+  /** Came with other settings, while this router takes part: it counts as well until it has ended once. */
+  readonly isLate: boolean;
+  /** What the log has of it, and since when. */
   said: string | undefined;
+  saidAt: Instant;
 }
+
+/** Starting a program holds the daemon up for some milliseconds: they start one after the other, and stay apart. */
+const spacing = millis(25);
+/** How often the log has that a script fails in another way than before. */
+const sayAgain = millis(60_000);
 
 /** @param parts.onVerdict hears the first verdict, and every one that differs from the one before */
 export function createTracker(parts: {
@@ -79,13 +87,16 @@ export function createTracker(parts: {
   let servingTimer: Disposable | undefined;
   let isRunning = false;
   let isTold = false;
+  /** Of links, counted. */
+  let news = 0;
   let verdict = judge(config.priority, marks(), undefined);
 
   function marks(): readonly Mark[] {
     const up = (name: string) => links?.some((link) => link.name === name && link.up);
     return [
       ...config.interfaces.map((tracked) => ({ kind: 'interface' as const, ...tracked, ok: up(tracked.name) })),
-      ...scripts.map(({ script: { name, weight, reverse }, state: { ok } }) => {
+      ...scripts.map(({ script: { name, weight, reverse }, state, isLate }) => {
+        const ok = state.ok ?? (isLate && weight === 0 ? !reverse : undefined);
         return { kind: 'script' as const, name, weight, reverse, ok };
       }),
     ];
@@ -103,27 +114,33 @@ export function createTracker(parts: {
     const was = verdict;
     const followed = reach === undefined ? undefined : { weight: config.reachWeight, serves: serving.counts };
     verdict = judge(config.priority, marks(), followed);
-    if (was.priority !== verdict.priority) {
-      const because = verdict.because.join(', ') || 'as configured';
-      log.info('VRRP priority', { from: was.priority, to: verdict.priority, because });
+    const because = verdict.because.join(', ');
+    if (was.because.join(', ') !== because) {
+      const say = verdict.fault === undefined ? log.info : log.warn;
+      say('VRRP priority', { from: was.priority, to: verdict.priority, because: because || 'as configured' });
     }
     if (!isTold || differs(was, verdict)) parts.onVerdict(verdict);
     isTold = true;
   }
 
   function relist(): void {
-    if (config.interfaces.length === 0) return;
+    const asked = news;
     network.links().then(
       (listed) => {
+        if (!isRunning) return;
+        // What was heard meanwhile may be newer than the list, or older.
+        if (asked !== news) return relist();
         links = listed;
-        if (isRunning) look();
+        look();
       },
       (error: unknown) => log.error('cannot list interfaces', { because: String(error) }),
     );
   }
 
-  function linkChanged(link: Link): void {
-    links = [...(links ?? []).filter(({ index, name }) => index !== link.index && name !== link.name), link];
+  function linksChanged(changed: (known: readonly Link[]) => readonly Link[]): void {
+    news++;
+    if (links === undefined) return;
+    links = changed(links);
     look();
   }
 
@@ -131,25 +148,34 @@ export function createTracker(parts: {
     const before = scripts;
     scripts = config.scripts.map((script) => {
       const known = before.find((watched) => watched.script.name === script.name);
-      if (known === undefined)
-        return { script, state: untried, run: undefined, timer: undefined, isOver: false, said: undefined };
+      if (known === undefined) return watchedOf(script);
       known.script = script;
       return known;
     });
     for (const watched of before) if (!scripts.includes(watched)) end(watched);
-    for (const watched of scripts) if (!before.includes(watched)) void run(watched);
+    scripts
+      .filter((watched) => !before.includes(watched))
+      .forEach((watched, i) => {
+        const at = plus(clock.now(), millis(i * spacing));
+        watched.timer = clock.at(at, () => void run(watched));
+      });
+  }
+
+  function watchedOf(script: TrackedScript): Watched {
+    const runs = { run: undefined, timer: undefined, isOver: false };
+    return { script, state: untried, isLate: isTold, said: undefined, saidAt: clock.now(), ...runs };
   }
 
   function end(watched: Watched): void {
     watched.isOver = true;
     watched.timer?.[Symbol.dispose]();
-    watched.run?.stop();
+    watched.run?.kill();
   }
 
   async function run(watched: Watched): Promise<void> {
     const { script } = watched;
     const startedAt: Instant = clock.now();
-    watched.run = programs.run(script.command, script.timeout);
+    watched.run = programs.run(script.command, script.timeout, 'nothing');
     const how = await watched.run.ended;
     if (watched.isOver) return;
     scriptEnded(watched, how);
@@ -169,10 +195,13 @@ export function createTracker(parts: {
     if (state.ok !== ok) {
       const say = ok ? log.info : log.warn;
       say('tracked script', { ...name, from: wordOf(state), to: wordOf(watched.state), because: words });
-    } else if (watched.said !== words) {
+    } else if (watched.said === words || clock.now() < plus(watched.saidAt, sayAgain)) {
+      return;
+    } else {
       log.info('tracked script ends otherwise', { ...name, because: words });
     }
     watched.said = words;
+    watched.saidAt = clock.now();
     look();
   }
 
@@ -184,11 +213,15 @@ export function createTracker(parts: {
       look();
     },
     network(change) {
-      if (!isRunning || config.interfaces.length === 0) return;
-      if (change.kind === 'link') linkChanged(change.link);
-      else if (change.kind === 'link-removed') {
-        links = links?.filter(({ index }) => index !== change.index);
-        look();
+      if (!isRunning) return;
+      if (change.kind === 'link') {
+        const { link } = change;
+        linksChanged((known) => [
+          ...known.filter(({ index, name }) => index !== link.index && name !== link.name),
+          link,
+        ]);
+      } else if (change.kind === 'link-removed') {
+        linksChanged((known) => known.filter(({ index }) => index !== change.index));
       } else if (change.kind === 'overrun') relist();
     },
     reaches(reaches) {
@@ -203,7 +236,6 @@ export function createTracker(parts: {
     change(next) {
       config = next;
       if (!isRunning) return;
-      if (links === undefined) relist();
       watchScripts();
       look();
     },

@@ -23,7 +23,7 @@ export interface Verdict {
   /** Whether a router of lower priority may be relieved: not by one that could not serve either. */
   readonly mayPreempt: boolean;
   readonly fault: VrrpFault | undefined;
-  /** What changes the priority: `script check: -2`. */
+  /** What is a fault, and what changes the priority: `interface eth1: down or not there`, `script check: -2`. */
   readonly because: readonly string[];
 }
 
@@ -43,11 +43,12 @@ export function judge(base: number, marks: readonly Mark[], reach: Reach | undef
   if (isLowered) terms.push({ words: 'no backend up', sum: -reach.weight });
   const counting = base === owner ? [] : terms.filter(({ sum }) => sum !== 0);
   const total = counting.reduce((all, { sum }) => all + sum, base);
+  const missing = marks.filter(isFaulty).map(({ kind, name }) => `${kind} ${name}: ${faultWords[kind]}`);
   return {
     priority: base === owner ? owner : Math.min(owner - 1, Math.max(1, total)),
     mayPreempt: !isLowered,
     fault: faultOf(marks),
-    because: counting.map(({ words, sum }) => `${words}: ${sum > 0 ? '+' : ''}${sum}`),
+    because: [...missing, ...counting.map(({ words, sum }) => `${words}: ${sum > 0 ? '+' : ''}${sum}`)],
   };
 }
 
@@ -56,9 +57,14 @@ function termOf({ ok, weight, reverse }: Mark): number {
   return reverse ? -weight : weight;
 }
 
+const faultWords = { interface: 'down or not there', script: 'failed' } as const;
+
+function isFaulty({ weight, ok, reverse }: Mark): boolean {
+  return weight === 0 && ok === reverse;
+}
+
 function faultOf(marks: readonly Mark[]): VrrpFault | undefined {
-  const vital = marks.filter(({ weight }) => weight === 0);
-  const failed = vital.find(({ ok, reverse }) => ok === reverse);
+  const failed = marks.find(isFaulty);
   if (failed !== undefined) return failed.kind === 'script' ? 'tracked-script-failed' : 'tracked-interface-down';
-  return vital.some(({ ok }) => ok === undefined) ? 'tracking-unknown' : undefined;
+  return marks.some(({ weight, ok }) => weight === 0 && ok === undefined) ? 'tracking-unknown' : undefined;
 }

@@ -10,6 +10,8 @@ export interface FakePrograms extends Programs {
   end(how: ProgramEnd): void;
   /** How many were told to end before they had. */
   stopped: number;
+  /** While set, runs are gone only when it resolves. */
+  lingering: Promise<void> | undefined;
   /** What `refusal` says. */
   code: string | undefined;
 }
@@ -23,6 +25,7 @@ export function createFakePrograms(answer?: ProgramEnd): FakePrograms {
     runs: [],
     answer,
     stopped: 0,
+    lingering: undefined,
     code: undefined,
     end: (how) => waiting.shift()?.(how),
     run(command) {
@@ -30,7 +33,8 @@ export function createFakePrograms(answer?: ProgramEnd): FakePrograms {
       const given = programs.answer;
       const ended =
         given === undefined ? new Promise<ProgramEnd>((resolve) => waiting.push(resolve)) : Promise.resolve(given);
-      return { ended, gone: ended.then(() => {}), stop: () => void programs.stopped++ };
+      const stop = () => void programs.stopped++;
+      return { ended, gone: programs.lingering ?? ended.then(() => {}), stop, kill: stop };
     },
     refusal: async () => programs.code,
   };

@@ -12,10 +12,16 @@ const grace = millis(2000);
 /** @param path the folders where programs are looked for, as in the environment variable PATH */
 export function createPrograms(path: string, clock: Clock): Programs {
   return {
-    run(command, timeout) {
-      const [program = '', ...args] = command;
-      const child = spawn(program, args, { detached: true, stdio: 'ignore', cwd: '/' });
-      return watch(child, timeout, clock);
+    run([program = '', ...args], timeout, leaves) {
+      try {
+        const child = spawn(program, args, { detached: true, stdio: 'ignore', cwd: '/' });
+        return watch(child, timeout, leaves, clock);
+      } catch (error) {
+        // Some refusals are events (ENOENT, EACCES), others are thrown (ENOTDIR, ETXTBSY).
+        const { code, message } = error as NodeJS.ErrnoException;
+        const ended = Promise.resolve<ProgramEnd>({ kind: 'not-started', code: code ?? message });
+        return { ended, gone: ended.then(() => {}), stop() {}, kill() {} };
+      }
     },
     async refusal([program = '']) {
       const places = program.includes('/') ? [program] : path.split(':').map((folder) => join(folder, program));
@@ -25,7 +31,7 @@ export function createPrograms(path: string, clock: Clock): Programs {
   };
 }
 
-function watch(child: ChildProcess, timeout: Millis, clock: Clock): ProgramRun {
+function watch(child: ChildProcess, timeout: Millis, leaves: 'children' | 'nothing', clock: Clock): ProgramRun {
   let killing: Disposable | undefined;
   let end: (how: ProgramEnd) => void = () => {};
   let disappear: () => void = () => {};
@@ -45,7 +51,7 @@ function watch(child: ChildProcess, timeout: Millis, clock: Clock): ProgramRun {
   function over(how: ProgramEnd): void {
     timer[Symbol.dispose]();
     // Who was told to end and did may have left children behind.
-    if (killing !== undefined) signal(child, 'SIGKILL');
+    if (killing !== undefined || leaves === 'nothing') signal(child, 'SIGKILL');
     killing?.[Symbol.dispose]();
     end(how);
     disappear();
@@ -64,7 +70,7 @@ function watch(child: ChildProcess, timeout: Millis, clock: Clock): ProgramRun {
   child.on('exit', (status, name) =>
     over(status === null ? { kind: 'signal', signal: name ?? 'unknown' } : { kind: 'exit', status }),
   );
-  return { ended, gone, stop };
+  return { ended, gone, stop, kill: () => signal(child, 'SIGKILL') };
 }
 
 /** To the whole process group, of which nobody may be left. */

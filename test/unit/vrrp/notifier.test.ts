@@ -85,18 +85,45 @@ test('the end waits for what is to be told, but not for ever', async () => {
   });
   await turns();
   assert.deepEqual([programs.runs, isTold], [['/stop'], false]);
-  clock.advance(3000);
+  clock.advance(5000);
   await told;
+});
+
+test('who stops does not wait for what is overtaken: it is ended, or not begun', async () => {
+  const { programs, notifier } = create({ all: ['/all'], stop: ['/stop'] });
+  notifier.look(backup, false);
+  notifier.look(master, true);
+  notifier.look(stopped, false);
+  assert.equal(programs.stopped, 1);
+  programs.answer = good;
+  programs.end({ kind: 'timeout' });
+  await notifier.told();
+  const words = (state: string) => `/all INSTANCE api ${state} 100`;
+  assert.deepEqual(programs.runs, [words('BACKUP'), '/stop', words('STOP')]);
+});
+
+test('the next one begins when the one before is gone, not when its time is over', async () => {
+  const { programs, notifier } = create({ all: ['/all'] });
+  let disappear = () => {};
+  programs.lingering = new Promise((resolve) => {
+    disappear = resolve;
+  });
+  notifier.look(backup, false);
+  notifier.look(fault, false);
+  programs.end({ kind: 'timeout' });
+  await turns();
+  assert.equal(programs.runs.length, 1);
+  programs.lingering = undefined;
+  disappear();
+  await turns();
+  assert.equal(programs.runs.length, 2);
 });
 
 test('who flaps faster than the program runs does not pile up', async () => {
   const { programs, notifier } = create({ all: ['/all'] });
   for (let i = 0; i < 100; i++) notifier.look(i % 2 === 0 ? backup : fault, false);
   programs.answer = good;
-  for (let i = 0; i < 10; i++) {
-    await turns();
-    programs.end(good);
-  }
+  programs.end(good);
   await notifier.told();
-  assert.equal(programs.runs.length, 32);
+  assert.equal(programs.runs.length, 33);
 });

@@ -35,6 +35,8 @@ async function createPlace(differences: Partial<TrackerConfig>) {
   });
   tracker.start();
   await turns();
+  clock.advance(0);
+  await turns();
   return {
     clock,
     programs,
@@ -115,7 +117,7 @@ test('other settings: what stays keeps its state, what is new is run, what is go
   });
   place.programs.answer = bad;
   await place.pass(1000);
-  assert.equal(place.priorities().at(-1), 99);
+  assert.equal(place.priorities().at(-1), 97);
   place.programs.answer = undefined;
   await place.pass(1000);
   const runs = place.programs.runs.length;
@@ -127,6 +129,40 @@ test('other settings: what stays keeps its state, what is new is run, what is go
     scripts: [script({ weight: -5 }), script({ name: 'new', command: ['/new'] })],
   });
   assert.deepEqual(place.programs.runs.slice(runs), ['/new']);
+});
+
+test('what comes with other settings is no fault before it is known to be one', async () => {
+  const place = await createPlace({});
+  place.programs.answer = undefined;
+  const vital = script({ name: 'vital', weight: 0, fall: 1 });
+  place.tracker.change({
+    ...place.config,
+    scripts: [vital],
+    interfaces: [{ name: 'eth1', weight: 0, reverse: false }],
+  });
+  await place.pass(100);
+  assert.deepEqual([place.verdicts.length, place.tracker.verdict().fault], [1, undefined]);
+  place.programs.end(bad);
+  await place.pass(100);
+  assert.equal(place.tracker.verdict().fault, 'tracked-script-failed');
+  assert.deepEqual(place.tracker.verdict().because, ['script vital: failed']);
+});
+
+test('an interface is followed before it is tracked: its state is never old', async () => {
+  const place = await createPlace({});
+  place.tracker.network({ kind: 'link', link: { ...eth1, up: false } });
+  place.tracker.change({ ...place.config, interfaces: [{ name: 'eth1', weight: 0, reverse: false }] });
+  assert.deepEqual(place.tracker.verdict().because, ['interface eth1: down or not there']);
+});
+
+test('scripts do not start in the same moment', async () => {
+  const names = ['a', 'b', 'c'];
+  const place = await createPlace({ scripts: names.map((name) => script({ name, command: [name] })) });
+  assert.deepEqual(place.programs.runs, ['a']);
+  place.clock.advance(25);
+  assert.deepEqual(place.programs.runs, ['a', 'b']);
+  place.clock.advance(25);
+  assert.deepEqual(place.programs.runs, names);
 });
 
 test('its end ends the scripts', async () => {

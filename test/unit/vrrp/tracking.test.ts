@@ -47,7 +47,7 @@ test('who owns the addresses keeps 255, but a fault is one for him too', () => {
     serves: false,
   });
   assert.equal(verdict.priority, 255);
-  assert.deepEqual(verdict.because, []);
+  assert.deepEqual(verdict.because, ['script vital: failed']);
   assert.equal(verdict.fault, 'tracked-script-failed');
 });
 

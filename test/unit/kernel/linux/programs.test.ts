@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -16,7 +16,7 @@ after(() => rmSync(folder, { recursive: true }));
 const long = millis(30_000);
 
 async function endOf(command: readonly string[], timeout = long) {
-  return programs.run(command, timeout).ended;
+  return programs.run(command, timeout, 'nothing').ended;
 }
 
 test('exit status, signal, and what cannot be run', async () => {
@@ -25,6 +25,13 @@ test('exit status, signal, and what cannot be run', async () => {
   assert.deepEqual(await endOf(['sh', '-c', 'kill -9 $$']), { kind: 'signal', signal: 'SIGKILL' });
   assert.deepEqual(await endOf(['/no/such/program']), { kind: 'not-started', code: 'ENOENT' });
   assert.deepEqual(await endOf(['/etc/passwd']), { kind: 'not-started', code: 'EACCES' });
+  assert.deepEqual(await endOf(['/etc/passwd/x']), { kind: 'not-started', code: 'ENOTDIR' });
+  const busy = join(folder, 'busy');
+  writeFileSync(busy, '#!/bin/sh\n', { mode: 0o755 });
+  const writer = await open(busy, 'r+');
+  assert.deepEqual(await endOf([busy]), { kind: 'not-started', code: 'ETXTBSY' });
+  await writer.close();
+  assert.deepEqual(await endOf([busy]), { kind: 'exit', status: 0 });
 });
 
 test('words reach the program as they are: no shell reads them', async () => {
@@ -36,13 +43,26 @@ test('words reach the program as they are: no shell reads them', async () => {
 test('who takes too long is ended with all its children, also one that does not want to', async () => {
   const file = join(folder, 'child');
   const stubborn = `trap '' TERM; sh -c 'trap "" TERM; echo $$ > ${file}; sleep 600 & wait; sleep 600' & wait; sleep 600`;
-  const run = programs.run(['sh', '-c', stubborn], millis(300));
+  const run = programs.run(['sh', '-c', stubborn], millis(300), 'nothing');
   assert.deepEqual(await run.ended, { kind: 'timeout' });
   await run.gone;
   const child = (await readFile(file, 'utf8')).trim();
   // The kernel ends it soon; its new parent reaps it.
   for (let i = 0; i < 500 && isAlive(child); i++) await sleep(10);
   assert.equal(isAlive(child), false);
+});
+
+test('what a program leaves behind ends with it, or goes on, as the caller wants', async () => {
+  for (const leaves of ['nothing', 'children'] as const) {
+    const file = join(folder, leaves);
+    const command = ['sh', '-c', `sleep 600 & echo $! > ${file}`];
+    const run = programs.run(command, long, leaves);
+    assert.deepEqual(await run.ended, { kind: 'exit', status: 0 });
+    const child = (await readFile(file, 'utf8')).trim();
+    if (leaves === 'nothing') for (let i = 0; i < 500 && isAlive(child); i++) await sleep(10);
+    assert.equal(isAlive(child), leaves === 'children');
+    run.kill();
+  }
 });
 
 function isAlive(pid: string): boolean {
