@@ -128,6 +128,7 @@ test('other settings: what stays keeps its state, what is new is run, what is go
     ...place.config,
     scripts: [script({ weight: -5 }), script({ name: 'new', command: ['/new'] })],
   });
+  place.clock.advance(0);
   assert.deepEqual(place.programs.runs.slice(runs), ['/new']);
 });
 
