@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { kubeVipSettings } from '../../../src/config/kube-vip/carry.js';
 import { loadSettings } from '../../../src/config/load.js';
 import { printSettings } from '../../../src/config/print.js';
+import { kubeVipPods } from '../../fakes/kube-vip-pods.js';
 import { fileName, load, problemsOf, settingsOf } from './load-text.js';
 
 type Texts = Readonly<Record<string, string>>;
@@ -270,4 +271,31 @@ test('no values of kube-vip’s settings make the loader throw', async () => {
     }),
     { numRuns: 100 },
   );
+});
+
+/** For each generated manifest: addresses, lease times and switch in seconds, what is balanced, and the warnings. */
+const generated: Readonly<Record<keyof typeof kubeVipPods, readonly unknown[]>> = {
+  'v0.7': [['10.77.0.100/32'], [5, 3, 1, 3], 'off', ['svc_enable']],
+  'v0.8': [['10.77.0.100/32'], [5, 3, 1, 3], 'auto 8443 6443', []],
+  'v1.0': [['10.77.0.100/24', 'fd77::100/64'], [4, 3, 2, 2], 'off', ['enable_node_labeling']],
+  'v1.2': [['10.77.0.100/32'], [15, 10, 2, 3], 'auto 6443 6443', ['lb_fwdmethod']],
+};
+
+test("the environments of kube-vip's own manifests give what they ask for", async () => {
+  for (const [version, expected] of Object.entries(generated)) {
+    const loaded = await load(undefined, { environment: kubeVipPods[version as keyof typeof kubeVipPods] });
+    assert.ok(loaded.ok, loaded.ok ? '' : loaded.problems.join('\n'));
+    const { node, metrics, vips } = loaded.settings;
+    const [vip] = vips;
+    assert.ok(vip !== undefined && vip.deadManSwitch !== 'off');
+    const { lease } = vip.election;
+    const times = [lease.duration, lease.renewDeadline, lease.retryPeriod, vip.deadManSwitch].map((t) => t / 1000);
+    const { mode, ports, backends } = vip.loadBalancer;
+    const balancing = mode === 'off' ? mode : `${mode} ${ports} ${backends.from === 'nodes' && backends.port}`;
+    const names = loaded.warnings.map((warning) => /^environment (\w+): /.exec(warning)?.[1]);
+    const addresses = vip.addresses.map(({ ip, prefixLength }) => `${ip}/${prefixLength}`);
+    assert.deepEqual([addresses, times, balancing, names], expected, version);
+    assert.deepEqual([node.name, metrics.listen?.port, vip.interface], ['cp1', 2112, 'eth0']);
+    assert.deepEqual([lease.namespace, lease.name], ['kube-system', 'plndr-cp-lock']);
+  }
 });
