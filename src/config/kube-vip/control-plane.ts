@@ -1,14 +1,5 @@
 import { carryAddresses, readPrefixes } from './addresses.js';
-import {
-  type GivenTexts,
-  type KubeVipSetting,
-  type Outcome,
-  type SettingPath,
-  toggle,
-  value,
-  whenOn,
-  wholeNumber,
-} from './setting.js';
+import { type KubeVipSetting, type Outcome, type SettingPath, toggle, value, whenOn, wholeNumber } from './setting.js';
 
 /** What kube-vip's control plane by ARP and NDP has, and vipd too. */
 export const controlPlane: readonly KubeVipSetting[] = [
@@ -88,10 +79,13 @@ export const controlPlane: readonly KubeVipSetting[] = [
     (isOn) => ({ set: { 'loadBalancer.mode': isOn ? 'auto' : 'off' } }),
   ),
   value(['lb_port', 'lbPort'], 'same', '`loadBalancer.ports`, with `lb_enable`', (text, given) =>
-    carryPort(text, given, (port) => ({ 'loadBalancer.ports': [port] })),
+    carryPort(text, (port) => (given.isOn('lb_enable') ? { 'loadBalancer.ports': [port] } : {})),
   ),
-  value(['port', 'port'], 'same', '`loadBalancer.backends.port`, with `lb_enable`; 6443 if not given', (text, given) =>
-    carryPort(text, given, (port) => ({ 'loadBalancer.backends.port': port })),
+  value(
+    ['port', 'port'],
+    'same',
+    "`loadBalancer.backends.port`, which the node's own API server has too; 6443 if not given",
+    (text) => carryPort(text, (port) => ({ 'loadBalancer.backends.port': port })),
   ),
   value(
     ['lb_fwdmethod', 'lbForwardingMethod'],
@@ -220,8 +214,8 @@ function carryPrefix(text: string): Outcome {
     : {};
 }
 
-function carryPort(text: string, given: GivenTexts, set: (port: number) => NonNullable<Outcome['set']>): Outcome {
+function carryPort(text: string, set: (port: number) => NonNullable<Outcome['set']>): Outcome {
   const port = wholeNumber(text, 1, 65535);
   if (port === undefined) return { refused: 'it is not a port; write a number from 1 to 65535, such as 6443' };
-  return given.isOn('lb_enable') ? { set: set(port) } : {};
+  return { set: set(port) };
 }

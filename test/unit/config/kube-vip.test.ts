@@ -46,7 +46,7 @@ const carried: readonly (readonly [name: string, text: string, path: string, val
   ['lb_enable', 'T', 'loadBalancer.mode', 'auto'],
   ['lb_enable', '0', 'loadBalancer.mode', 'off'],
   ['lb_port', '8443', 'loadBalancer.ports', '[ 8443 ]', balanced],
-  ['port', '8443', 'loadBalancer.backends.port', '8443', balanced],
+  ['port', '8443', 'loadBalancer.backends.port', '8443'],
   ['backend_health_check_interval', '7', 'loadBalancer.healthCheck.interval', '7s', balanced],
   ['vip_arpRate', '2500', 'announce.interval', '2500ms'],
   ['k8s_config_file', '/etc/kubernetes/super-admin.conf', 'kubernetes.kubeconfig', '/etc/kubernetes/super-admin.conf'],
