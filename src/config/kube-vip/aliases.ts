@@ -108,6 +108,8 @@ function flagOf(setting: KubeVipSetting, flags: Flags): { readonly text: string;
     const given = flags[flag];
     const texts = typeof given === 'string' ? [given] : (given ?? []);
     const text = ownFlags.has(flag) ? texts.join(',') : texts.at(-1);
+    // An empty flag is none, as in kube-vip; only metrics are turned off by one.
+    if (text === '' && setting.name !== 'prometheus_server') continue;
     if (text !== undefined && texts.length > 0) return { text, name: flag.length === 1 ? `-${flag}` : `--${flag}` };
   }
   return undefined;

@@ -201,7 +201,16 @@ test("beside kube-vip's settings its defaults count: lease times, no load balanc
   assert.equal(await of('deadManSwitch', short), '2s # from default: as short as vip_leaseduration asks for');
   const empty = Object.fromEntries(kubeVipSettings.flatMap(({ variable }) => (variable ? [[variable, '']] : [])));
   const loaded = await settingsOf(undefined, { environment: { ...empty, ...base } });
-  assert.deepEqual(loaded, await settingsOf(undefined, { environment: base }), 'an empty variable is none');
+  const plain = await settingsOf(undefined, { environment: base });
+  assert.deepEqual(loaded, plain, 'an empty variable is none');
+  const flags = Object.fromEntries(kubeVipSettings.flatMap((setting) => setting.flags.map((flag) => [flag, ''])));
+  const { address: _, interface: __, ...others } = flags;
+  const { metrics, ...rest } = await settingsOf(undefined, { environment: base, flags: others });
+  assert.deepEqual(
+    [metrics.listen, { ...rest, metrics: plain.metrics }],
+    [undefined, plain],
+    'and so is an empty flag',
+  );
 });
 
 test('general names count only beside one that is kube-vip’s alone', async () => {
