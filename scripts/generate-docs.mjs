@@ -1,4 +1,5 @@
-// Writes docs/configuration.md and docs/metrics.md from the tables in src/ (compiled: run scripts/build.mjs first).
+// Writes docs/configuration.md, docs/metrics.md and a table in docs/migrating.md from the tables in src/ (compiled: run
+// scripts/build.mjs first).
 // `--check` writes nothing and fails when a file differs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,9 +7,14 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const { environmentName, globalSettings, vipSettings } = await import(join(root, 'dist/src/config/schema.js'));
 const { isAppliedInPlace } = await import(join(root, 'dist/src/config/changes.js'));
+const { kubeVipSettings } = await import(join(root, 'dist/src/config/kube-vip/carry.js'));
 const { metricTable } = await import(join(root, 'dist/src/telemetry/metric-table.js'));
 
-const documents = { 'docs/configuration.md': configuration(), 'docs/metrics.md': metrics() };
+const documents = {
+  'docs/configuration.md': configuration(),
+  'docs/metrics.md': metrics(),
+  'docs/migrating.md': migrating(),
+};
 for (const [name, text] of Object.entries(documents)) {
   const file = join(root, name);
   if (!process.argv.includes('--check')) {
@@ -27,7 +33,8 @@ function configuration() {
 
 Every setting has a key in the file, a flag and an environment variable. A flag wins over the environment, the environment over
 the file, the file over the default. The file is YAML or JSON and is named by \`--config\` or \`VIPD_CONFIG\`. Unknown keys, flags and
-variables that begin with \`VIPD_\` are errors; an empty variable is the same as none.
+variables that begin with \`VIPD_\` are errors; an empty variable is the same as none. The names of kube-vip's variables and flags are
+taken too: [migrating.md](migrating.md).
 
 \`vipd config check\` says everything that is wrong at once; \`vipd config print\` prints the settings in force, each with where it
 comes from.
@@ -85,6 +92,35 @@ ${alignedTable([['Metric', 'Type', 'Labels', 'Meaning'], ...rows])}
 
 The \`process_*\` and \`nodejs_*\` metrics of the Prometheus client are there too. Series of a backend that left the pool disappear.
 `;
+}
+
+/** The page as it is, with the table of kube-vip's settings between its two comments. */
+function migrating() {
+  const page = read(join(root, 'docs/migrating.md'));
+  const begin = '<!-- Written by scripts/generate-docs.mjs from src/config/kube-vip/. -->\n';
+  const end = '\n<!-- End of what is written. -->';
+  const [before, rest = ''] = page.split(begin);
+  const after = rest.slice(rest.indexOf(end));
+  return `${before}${begin}\n${kubeVipTable()}\n${after}`;
+}
+
+/** Settings of which the same is to be said share a row. */
+function kubeVipTable() {
+  const groups = new Map();
+  for (const setting of kubeVipSettings) {
+    const key = `${setting.verdict} ${setting.doc}`;
+    groups.set(key, [...(groups.get(key) ?? []), setting]);
+  }
+  const code = (names) => names.map((name) => `\`${name}\``).join(', ');
+  const rows = [...groups.values()].map((settings) => [
+    code(settings.flatMap(({ variable }) => variable ?? [])),
+    code(settings.flatMap(({ flags }) => flags.map((flag) => (flag.length === 1 ? `-${flag}` : `--${flag}`)))),
+    settings[0].verdict,
+    settings[0].doc,
+  ]);
+  const head = ['Variable', 'Flag', 'In vipd', 'How'];
+  // Some cells are far too wide to align the others with.
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 /** As the formatter wants it: every column as wide as its widest cell. */

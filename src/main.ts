@@ -53,7 +53,7 @@ if (isDaemon) process.exit();
 /** Runs the daemon to its end. What it needs is loaded here, so that other commands start at once. */
 async function run(configuration: Configuration): Promise<number> {
   isDaemon = true;
-  const { settings } = configuration.loaded;
+  const { settings, warnings } = configuration.loaded;
   const [{ createLog }, { openLogOutput }, { createMetrics }, { runDaemon }, { startDaemon }] = await Promise.all([
     import('./telemetry/log.js'),
     import('./telemetry/log-output.js'),
@@ -74,6 +74,7 @@ async function run(configuration: Configuration): Promise<number> {
     supervision: supervision && { ...supervision, monotonic: () => process.hrtime.bigint() / 1000n },
   };
   log.info('starting', { version, vips: vips.map(({ name }) => name) });
+  for (const because of warnings) log.warn('a setting of kube-vip is otherwise here', { because });
   return runDaemon({
     start: () => startDaemon(configuration, log, metrics, program),
     log,

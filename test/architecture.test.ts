@@ -69,7 +69,6 @@ const pure = [
   'import/keepalived-reasons.ts',
   'import/keepalived-tracking.ts',
   'import/keepalived.ts',
-  'import/kube-vip-reasons.ts',
   'import/nginx-reasons.ts',
   'import/nginx.ts',
   'import/service.ts',

@@ -48,3 +48,8 @@ export function refuseUsage(io: CliIo, problems: readonly string[]): number {
   for (const problem of problems) io.stderr.write(`vipd: ${problem}\n`);
   return exitCodes.usage;
 }
+
+/** Prints what is not wrong, but not as one may think either. */
+export function warn(io: CliIo, warnings: readonly string[]): void {
+  for (const warning of warnings) io.stderr.write(`vipd: warning: ${warning}\n`);
+}

@@ -1,6 +1,6 @@
 import { loadSettings } from '../config/load.js';
 import { formatCidr } from '../net/cidr.js';
-import { type Command, refuseUsage } from './command.js';
+import { type Command, refuseUsage, warn } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { settingsOptions, sourcesOf } from './settings-options.js';
 
@@ -11,6 +11,7 @@ export const configCheck: Command = {
   async run(args, io) {
     const loaded = await loadSettings(sourcesOf(args, io));
     if (!loaded.ok) return refuseUsage(io, loaded.problems);
+    warn(io, loaded.warnings);
     const vips = loaded.settings.vips.map((vip) => `${vip.name} ${vip.addresses.map(formatCidr).join(' ')}`);
     io.stdout.write(`ok: node ${loaded.settings.node.name}; ${vips.join('; ')}\n`);
     return exitCodes.ok;

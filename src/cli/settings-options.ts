@@ -1,12 +1,19 @@
 import type { Options } from 'yargs';
+import { kubeVipFlags } from '../config/kube-vip/carry.js';
 import type { Sources } from '../config/load.js';
 import { configFlag, environmentName, globalSettings, type Setting, vipSettings } from '../config/schema.js';
 import type { Arguments, CliIo } from './command.js';
 
 const configOption = option('The configuration file (YAML or JSON).');
 
-/** `--config` and a flag for every setting. */
+/** `--config`, a flag for every setting, and those of kube-vip, which help does not list. */
 export const settingsOptions: Readonly<Record<string, Options>> = {
+  ...Object.fromEntries(
+    [...kubeVipFlags].map(([flag, { isSwitch }]): [string, Options] => [
+      flag,
+      isSwitch ? { type: 'boolean', hidden: true } : { type: 'string', requiresArg: true, hidden: true },
+    ]),
+  ),
   [configFlag]: configOption,
   ...optionsOf(Object.values(globalSettings), 'Node:'),
   ...optionsOf(Object.values(vipSettings), 'The first VIP:'),

@@ -6,6 +6,8 @@ export type Origin =
   | { readonly kind: 'flag'; readonly name: string }
   | { readonly kind: 'environment'; readonly name: string }
   | { readonly kind: 'file'; readonly file: string; readonly position: Position }
+  /** The namespace of the pod's service account. */
+  | { readonly kind: 'pod' }
   | { readonly kind: 'default'; readonly words: string | undefined };
 
 /** A setting with its value in force. */

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { toSettings } from './assemble.js';
 import { checkVips } from './checks.js';
 import { deriveDefaults } from './derived.js';
 import { type Entries, type Entry, type Origin, valuesOf } from './entry.js';
 import { type Environment, unknownVariables, variable } from './environment.js';
 import type { ConfigFile } from './file.js';
+import { type Alias, type Aliases, readAliases } from './kube-vip/aliases.js';
 import {
   configFlag,
   environmentName,
@@ -22,7 +24,11 @@ export interface Sources {
   readonly flags: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly environment: Environment;
   readonly hostname: string;
+  /** Where Kubernetes says in which namespace a pod is; that is asked only beside settings of kube-vip. */
+  readonly namespaceFile?: string;
 }
+
+const namespaceFile = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
 /** The settings in force with their origins, in the order of the table. */
 export interface Effective {
@@ -35,6 +41,8 @@ export interface LoadedSettings {
   readonly ok: true;
   readonly settings: Settings;
   readonly effective: Effective;
+  /** Each is one line: a setting of kube-vip that means something else here, or nothing. */
+  readonly warnings: readonly string[];
 }
 
 export type Loaded =
@@ -44,7 +52,8 @@ export type Loaded =
 
 /**
  * Reads file, environment and flags; a flag wins over the environment, that over the file, that over the default. The flags and the
- * environment of a VIP's settings are those of the first VIP. Everything that is wrong is reported at once. Never throws.
+ * environment of a VIP's settings are those of the first VIP. Names of kube-vip count beside vipd's own, which win over them where
+ * both are flags, or both variables. Everything that is wrong is reported at once. Never throws.
  */
 export async function loadSettings(sources: Sources): Promise<Loaded> {
   const reader = await Reader.open(sources);
@@ -56,7 +65,8 @@ export async function loadSettings(sources: Sources): Promise<Loaded> {
     const entries = reader.settle(vipSettings, ['vips', index], values, index === 0 ? { name: 'api' } : {});
     return deriveDefaults(entries);
   });
-  reader.problems.push(...unknownVariables(sources.environment));
+  reader.problems.push(...unknownVariables(sources.environment), ...reader.aliases.problems);
+  reader.warnings.push(...reader.aliases.warnings);
   const values = vips.map((entries) => valuesOf<typeof vipSettings>(entries));
   const kubeconfig = valuesOf<typeof globalSettings>(global)['kubernetes.kubeconfig'];
   checkVips(values, kubeconfig !== undefined, (index, path, message, related) => {
@@ -69,7 +79,8 @@ export async function loadSettings(sources: Sources): Promise<Loaded> {
     reader.refuse(vipSettings[path], ['vips', index, ...path.split('.')], origin, message);
   });
   if (reader.problems.length > 0) return { ok: false, problems: [...new Set(reader.problems)] };
-  return { ok: true, settings: toSettings(global, vips), effective: { global, vips } };
+  const { warnings } = reader;
+  return { ok: true, settings: toSettings(global, vips), effective: { global, vips }, warnings };
 }
 
 /** The daemon's socket for commands that ask it; other settings may be wrong. */
@@ -89,17 +100,21 @@ export async function loadAdminSocket(
 /** Collects values and problems from the three sources. */
 class Reader {
   readonly problems: string[] = [];
+  readonly warnings: string[] = [];
   values: FileValues = { global: new Map(), vips: [] };
   /** Undefined when none is named, or it cannot be read. */
   file: { readonly name: string; readonly content: ConfigFile } | undefined;
   private readonly sources: Sources;
+  readonly aliases: Aliases;
 
-  private constructor(sources: Sources) {
+  private constructor(sources: Sources, podNamespace: string | undefined) {
     this.sources = sources;
+    this.aliases = readAliases(sources.flags, sources.environment, podNamespace);
   }
 
   static async open(sources: Sources): Promise<Reader> {
-    const reader = new Reader(sources);
+    const namespace = await readFile(sources.namespaceFile ?? namespaceFile, 'utf8').catch(() => '');
+    const reader = new Reader(sources, namespace.trim() || undefined);
     const flag = sources.flags[configFlag];
     if (typeof flag === 'object' && flag.length > 1) {
       reader.problems.push(`flag --${configFlag}: given ${flag.length} times; name one file`);
@@ -141,12 +156,13 @@ class Reader {
     computed: { readonly [Key in keyof Table]?: unknown } = {},
   ): Map<string, Entry> {
     const entries = new Map<string, Entry>();
+    const isFirst = at.length === 0 || at[1] === 0;
     for (const [key, setting] of Object.entries(table)) {
       const path = [...at, ...key.split('.')];
       const written: { raw: unknown; origin: Origin }[] = [];
-      if (at.length === 0 || at[1] === 0) written.push(...this.overrides(setting, path));
+      if (isFirst) written.push(...this.overrides(setting, key, path));
       if (fileValues.has(key)) written.push({ raw: fileValues.get(key), origin: this.fileOrigin(path) });
-      const fallback = {
+      const fallback = (isFirst ? this.aliases.defaults.get(key) : undefined) ?? {
         raw: setting.default ?? computed[key],
         origin: { kind: 'default', words: setting.defaultWords } as const,
       };
@@ -199,18 +215,38 @@ class Reader {
     return undefined;
   }
 
-  private overrides(setting: Setting<unknown>, path: Path): { raw: unknown; origin: Origin }[] {
+  private overrides(setting: Setting<unknown>, key: string, path: Path): { raw: unknown; origin: Origin }[] {
     const found: { raw: unknown; origin: Origin }[] = [];
+    const alias = this.aliases.settings.get(key);
     const given = this.sources.flags[setting.flag];
     const texts = typeof given === 'string' ? [given] : (given ?? []);
     const flag: Origin = { kind: 'flag', name: `--${setting.flag}` };
     if (texts.length > 1 && !setting.kind.isList)
       this.refuse(setting, path, flag, `given ${texts.length} times; give it once`);
-    if (texts.length > 0) found.push({ raw: setting.kind.fromText(texts.join(',')), origin: flag });
+    // A flag that kube-vip has too is read as its own: others of its flags have a part in what it means.
+    const isShared = alias?.origin.kind === 'flag' && alias.origin.name === flag.name;
+    if (texts.length > 0 && !isShared) found.push({ raw: setting.kind.fromText(texts.join(',')), origin: flag });
+    if (alias?.rank === 'flag') this.putAlias(alias, setting, flag.name, found);
     const name = environmentName(setting.flag);
     const text = variable(this.sources.environment, name);
     if (text !== undefined) found.push({ raw: setting.kind.fromText(text), origin: { kind: 'environment', name } });
+    if (alias?.rank === 'environment') this.putAlias(alias, setting, name, found);
     return found;
+  }
+
+  /** Puts it behind the value that is given by vipd's own name, `own`, if there is one; that it loses to another is said. */
+  private putAlias(
+    alias: Alias,
+    setting: Setting<unknown>,
+    own: string,
+    found: { raw: unknown; origin: Origin }[],
+  ): void {
+    const winner = found.find(({ origin }) => origin.kind === alias.rank && origin.name === own);
+    found.push(alias);
+    // lb_enable says that there is a load balancer, and leaves open which.
+    if (winner === undefined || alias.raw === 'auto') return;
+    const [mine, its] = [winner.raw, alias.raw].map((raw) => setting.kind.schema.safeParse(raw));
+    if (!isDeepStrictEqual(mine?.data, its?.data)) this.warnings.push(`${this.where(alias.origin)}${own} wins over it`);
   }
 
   private where(origin: Origin | undefined): string {
@@ -219,6 +255,8 @@ class Reader {
         return `flag ${origin.name}: `;
       case 'environment':
         return `environment ${origin.name}: `;
+      case 'pod':
+        return "the pod's service account: ";
       case 'file':
         return `${origin.file}:${origin.position.line}:${origin.position.column}: `;
       default:

@@ -34,6 +34,8 @@ function originText({ origin }: Entry): string {
       return `${origin.kind} ${origin.name}`;
     case 'file':
       return `${origin.file}:${origin.position.line}:${origin.position.column}`;
+    case 'pod':
+      return "the pod's service account";
     case 'default':
       return origin.words === undefined ? 'default' : `default: ${origin.words}`;
   }

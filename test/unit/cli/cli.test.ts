@@ -192,3 +192,31 @@ test('the bundle that users run is quick to say its version and refuses what it 
   assert.equal(printed.status, 0, printed.stderr);
   assert.match(printed.stdout, /^node:\n/);
 });
+
+test("kube-vip's command line starts the daemon: its flags, long and short, switches with and without a value", async () => {
+  const line =
+    'manager --controlplane --arp=true -n ha --address 10.0.0.9 --vipSubnet 24 --leaderElection --leaseDuration 20 --enableLoadBalancer --services=false --prometheusHTTPServer= --loseLeadershiptTimeoutSeconds 30';
+  const { code, stdout, stderr, started } = await run(line);
+  assert.deepEqual([code, stdout, stderr], [0, '', '']);
+  const [settings] = started;
+  assert.deepEqual(settings?.vips[0]?.addresses, [{ ip: '10.0.0.9', prefixLength: 24 }]);
+  const { lease } = settings?.vips[0]?.election ?? {};
+  assert.deepEqual([lease?.namespace, lease?.duration, lease?.renewDeadline], ['ha', 20_000, 10_000]);
+  assert.equal(settings?.vips[0]?.loadBalancer.mode, 'auto');
+  assert.equal(settings?.metrics.listen, undefined);
+  assert.doesNotMatch((await run('start --help')).stdout, /leaseDuration|controlplane/);
+});
+
+test('config check and print say on stderr what of kube-vip is otherwise, and are well all the same', async () => {
+  const environment = { cp_enable: 'true', vip_arp: 'true', address: '10.0.0.9', svc_enable: 'true' };
+  const said = /^vipd: warning: environment svc_enable: ignored: vipd serves the control plane and no Services; .*\n$/;
+  for (const command of ['config check', 'config print']) {
+    const { code, stdout, stderr } = await run(command, { environment });
+    assert.equal(code, 0);
+    assert.match(stderr, said);
+    assert.doesNotMatch(stdout, /warning/);
+  }
+  const refused = await run('manager', { environment: { ...environment, bgp_enable: 'true' } });
+  assert.deepEqual([refused.code, refused.started], [2, []]);
+  assert.match(refused.stderr, /^vipd: environment bgp_enable: vipd announces by ARP and NDP, not by BGP; .*\n$/);
+});

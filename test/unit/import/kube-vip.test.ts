@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { loadSettings } from '../../../src/config/load.js';
+import { kubeVipPods } from '../../fakes/kube-vip-pods.js';
 import { imported, problemsOf } from './imported.js';
 
 /** A static pod as kube-vip's own generator writes it, with this environment. */
@@ -82,6 +87,22 @@ test('lease times, lease and log level are those of the manifest', () => {
   assert.match(importPod(base).remarks, /yaml:9: kube-vip: it has no lease times/);
 });
 
+test('what is imported from a manifest is what the daemon makes of the same environment', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vipd-import-'));
+  const file = join(folder, 'vipd.yaml');
+  const read = async (flags: Readonly<Record<string, string>>, environment: Readonly<Record<string, string>>) => {
+    const loaded = await loadSettings({ hostname: 'cp1', flags, environment });
+    assert.ok(loaded.ok, loaded.ok ? '' : loaded.problems.join('\n'));
+    return loaded.settings;
+  };
+  for (const given of [...Object.values(kubeVipPods), { ...base, lb_enable: 'true', lb_port: '8443' }, base]) {
+    const { vip_nodename: _, ...environment } = { vip_nodename: '', ...given };
+    writeFileSync(file, imported({ 'kube-vip': pod(environment) }).yaml);
+    assert.deepEqual(await read({ config: file }, {}), await read({}, given));
+  }
+  rmSync(folder, { recursive: true });
+});
+
 test('addresses: several, of both families, with prefixes, the former names', () => {
   const addressesOf = (environment: Readonly<Record<string, string>>) =>
     importPod({ vip_arp: 'true', cp_enable: 'true', ...times, ...environment }).vip.addresses;
@@ -127,7 +148,7 @@ test('what vipd has nothing for is named; what is off is not', () => {
   assert.deepEqual(named, [
     'svc_enable true: not carried over',
     'bgp_enable true: not carried over',
-    'lb_fwdmethod local: not carried over',
+    'lb_fwdmethod local: vipd shares connections among all nodes, by masquerading or relaying them',
     'port 99999: not carried over',
     'vip_arpRate 100: not carried over',
     'vip_subnet auto: not carried over',
