@@ -29,7 +29,8 @@ export type Mounts =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /**
- * What the daemon needs of the host's files: kubeconfig, CA and configuration to read, the folder of its socket to write.
+ * What the daemon needs of the host's files: kubeconfig, CA and configuration to read, the kernel's settings and the
+ * folder of its socket to write.
  * A folder must not give the container more than that.
  */
 export function mountsFor({ settings, effective }: LoadedSettings, choices: MountChoices): Mounts {
@@ -66,6 +67,10 @@ export function mountsFor({ settings, effective }: LoadedSettings, choices: Moun
     const mount = { name: `ca-${index + 1}`, hostPath: ca, mountPath: ca, type: 'File', readOnly: true } as const;
     add('loadBalancer.healthCheck.ca (--health-check-ca, VIPD_HEALTH_CHECK_CA)', mount);
   });
+  if (settings.vips.some(({ loadBalancer: { mode } }) => mode !== 'off' && mode !== 'proxy')) {
+    const net = '/proc/sys/net';
+    mounts.push({ name: 'sysctls', hostPath: net, mountPath: `/host${net}`, type: 'Directory', readOnly: false });
+  }
   const run = dirname(settings.admin.socket);
   const socket = { name: 'run', hostPath: run, mountPath: run, type: 'DirectoryOrCreate', readOnly: false } as const;
   add('admin.socket (--admin-socket, VIPD_ADMIN_SOCKET)', socket);

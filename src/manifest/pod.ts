@@ -81,6 +81,7 @@ function probes({ metrics: { listen } }: Settings): object {
 /** @param at where the Pod's spec is */
 export function podRemarks(at: readonly string[], { settings, mounts }: PodParts): readonly Remark[] {
   const container = [...at, 'containers', 0];
+  const volume = (name: string) => [...at, 'volumes', mounts.findIndex((mount) => mount.name === name)];
   const noProbes = settings.metrics.listen === undefined ? 'No probes: metrics.listen is off.\n' : '';
   return [
     [[...at, 'terminationGracePeriodSeconds'], 'The VIP is handed over in order: seconds when an API server is slow.'],
@@ -94,8 +95,9 @@ export function podRemarks(at: readonly string[], { settings, mounts }: PodParts
       'Root, but for all rights except these: Kubernetes gives capabilities to no other user (it has no ambient ones).',
     ],
     [
-      [...at, 'volumes', mounts.findIndex(({ name }) => name === 'run')],
-      'The socket of `vipd status`, and what a killed daemon is to give back: it outlives the Pod.',
+      volume('sysctls'),
+      'What IPVS and nftables need set: a container sees /proc/sys read-only. Without it, balancing is by the proxy.',
     ],
+    [volume('run'), 'The socket of `vipd status`, and what a killed daemon is to give back: it outlives the Pod.'],
   ];
 }

@@ -113,26 +113,31 @@ test('the Pod is of the host’s network, stays when memory runs out, and is ask
   assert.deepEqual([off.livenessProbe, off.readinessProbe], [undefined, undefined]);
 });
 
-const run_ = { '/run/vipd': 'DirectoryOrCreate /run/vipd' };
+const socket = { '/run/vipd': 'DirectoryOrCreate /run/vipd' };
+const writable = { '/proc/sys/net': 'Directory /host/proc/sys/net', ...socket };
 const admin = { '/etc/kubernetes/admin.conf': 'File /etc/kubernetes/admin.conf ro' };
 const firstNode = { '/etc/kubernetes/super-admin.conf': 'File /etc/kubernetes/admin.conf ro' };
 const own = { '/etc/vipd.conf': 'File /etc/kubernetes/admin.conf ro' };
 
 /** What is mounted from the host, and whether the service account is there. */
 const accesses: Readonly<Record<string, readonly [Record<string, string>, boolean]>> = {
-  pod: [{ ...admin, ...run_ }, false],
-  kubeadm: [{ ...admin, ...run_ }, false],
-  'kubeadm join': [{ ...admin, ...run_ }, false],
-  'kubeadm init': [{ ...firstNode, ...run_ }, false],
-  'kubeadm init --kubeconfig /etc/vipd.conf': [{ ...own, ...run_ }, false],
-  'pod --kubeconfig /etc/vipd.conf': [{ ...own, ...run_ }, false],
-  'pod --inCluster': [run_, true],
-  daemonset: [run_, true],
-  'daemonset --inCluster': [run_, true],
-  'daemonset --kubeconfig /etc/vipd.conf': [{ ...own, ...run_ }, false],
-  'pod --election none --load-balancer off': [run_, false],
-  'daemonset --election none --load-balancer off': [run_, false],
-  'pod --health-check-ca /etc/pki/ca.crt': [{ ...admin, '/etc/pki/ca.crt': 'File /etc/pki/ca.crt ro', ...run_ }, false],
+  pod: [{ ...admin, ...writable }, false],
+  kubeadm: [{ ...admin, ...writable }, false],
+  'kubeadm join': [{ ...admin, ...writable }, false],
+  'kubeadm init': [{ ...firstNode, ...writable }, false],
+  'kubeadm init --kubeconfig /etc/vipd.conf': [{ ...own, ...writable }, false],
+  'pod --kubeconfig /etc/vipd.conf': [{ ...own, ...writable }, false],
+  'pod --inCluster': [writable, true],
+  daemonset: [writable, true],
+  'daemonset --inCluster': [writable, true],
+  'daemonset --kubeconfig /etc/vipd.conf': [{ ...own, ...writable }, false],
+  'pod --election none --load-balancer off': [socket, false],
+  'daemonset --election none --load-balancer off': [socket, false],
+  'pod --load-balancer proxy': [{ ...admin, ...socket }, false],
+  'pod --health-check-ca /etc/pki/ca.crt': [
+    { ...admin, '/etc/pki/ca.crt': 'File /etc/pki/ca.crt ro', ...writable },
+    false,
+  ],
 };
 
 test('of the host there is a kubeconfig or a service account, what files name, and the socket’s folder', async () => {
@@ -156,7 +161,7 @@ test('a configuration file goes with its folder', async () => {
   assert.deepEqual(mountsOf(pod), {
     '/etc/other/conf': 'File /etc/other/conf ro',
     [place]: `Directory ${place} ro`,
-    ...run_,
+    ...writable,
   });
   const environment = environmentOf(pod, 'cp7');
   assert.deepEqual(environment, { VIPD_CONFIG: file, VIPD_LOG_LEVEL: 'warn', VIPD_NODE_NAME: 'cp7' });
