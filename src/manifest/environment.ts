@@ -10,14 +10,20 @@ export interface Variable {
 
 /**
  * What was given by flags, vipd's own or kube-vip's, and by the environment, as vipd's own variables: those of a container can be edited
- * and patched one by one. What a file says stays there, and defaults stay unsaid. An empty variable counts as none, so none is written.
+ * and patched one by one. What a file says stays there, and a setting's own default stays unsaid. An empty variable counts as none, so
+ * none is written.
  * @param without paths of global settings that the manifest says in another way
  */
 export function variablesOf({ global, vips }: Effective, without: readonly string[]): readonly Variable[] {
-  const entries = [...[...(vips[0] ?? [])], ...[...global].filter(([path]) => !without.includes(path))];
+  const entries = [
+    ...(vips[0]?.values() ?? []),
+    ...[...global].flatMap(([path, e]) => (without.includes(path) ? [] : e)),
+  ];
   return entries
-    .filter(([, { origin }]) => origin.kind === 'flag' || origin.kind === 'environment')
-    .map(([, { setting, raw }]) => ({ name: environmentName(setting.flag), value: textOf(raw) }))
+    .filter(({ origin, setting }) =>
+      origin.kind === 'default' ? origin.words !== setting.defaultWords : origin.kind !== 'file',
+    )
+    .map(({ setting, raw }) => ({ name: environmentName(setting.flag), value: textOf(raw) }))
     .filter(({ value }) => value !== '');
 }
 
