@@ -9,7 +9,7 @@ import type { SysctlChange, SysctlMemory, Sysctls } from '../ports.js';
  * network, which sees /proc/sys read-only, may be given the host's `net` at another place.
  */
 export function sysctlFolder(mounted = '/host/proc/sys'): string {
-  return existsSync(join(mounted, 'net')) ? mounted : '/proc/sys';
+  return existsSync(join(mounted, 'net/ipv4')) ? mounted : '/proc/sys';
 }
 
 /** The kernel settings below `folder`. */

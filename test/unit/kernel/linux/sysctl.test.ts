@@ -31,8 +31,10 @@ test('a refusal names what was tried', async () => {
 });
 
 test('a container’s own place for the host’s settings comes before /proc/sys', async () => {
-  assert.equal(sysctlFolder(join(folder, 'nowhere')), '/proc/sys');
+  // An image may have the place, with nothing mounted there.
   await mkdir(join(folder, 'host/net'), { recursive: true });
+  assert.equal(sysctlFolder(join(folder, 'host')), '/proc/sys');
+  await mkdir(join(folder, 'host/net/ipv4'));
   assert.equal(sysctlFolder(join(folder, 'host')), join(folder, 'host'));
 });
 
