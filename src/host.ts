@@ -7,20 +7,24 @@ import type { Log } from './telemetry/log.js';
 import { chooseInterface } from './vip/interface.js';
 import { findLeftovers } from './vip/leftovers.js';
 
-/** Throws MissingPrivilege for the first capability that the settings need and this process lacks. */
-export function requireCapabilities(capabilities: Capabilities, settings: Settings): void {
-  const effective = capabilities.effective();
+/** The capabilities that the settings need, by name without `CAP_`, and each one's purpose, to follow "to". */
+export function neededCapabilities(settings: Settings): readonly (readonly [name: string, purpose: string])[] {
   const lowPorts = settings.vips
     .filter((vip) => vip.loadBalancer.mode !== 'off' && vip.loadBalancer.backends.from === 'static')
     .flatMap((vip) => vip.loadBalancer.ports)
     .concat(settings.metrics.listen?.port ?? [])
     .filter((port) => port > 0 && port < 1024);
-  const needed = [
+  return [
     ['NET_ADMIN', 'put the VIP on an interface'],
     ['NET_RAW', 'announce the VIP on the LAN'],
     ...(lowPorts.length > 0 ? [['NET_BIND_SERVICE', `listen on port ${lowPorts[0]}`] as const] : []),
-  ] as const;
-  for (const [capability, purpose] of needed) {
+  ];
+}
+
+/** Throws MissingPrivilege for the first capability that the settings need and this process lacks. */
+export function requireCapabilities(capabilities: Capabilities, settings: Settings): void {
+  const effective = capabilities.effective();
+  for (const [capability, purpose] of neededCapabilities(settings)) {
     if (!effective.has(capability)) throw new MissingPrivilege(capability, purpose);
   }
 }

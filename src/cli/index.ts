@@ -9,6 +9,7 @@ import { configImport } from './config-import.js';
 import { configPrint } from './config-print.js';
 import { exitCodes } from './exit-codes.js';
 import { lab, labAgent, labApi } from './lab.js';
+import { manifestDaemonSet, manifestKubeadm, manifestPod, manifestRbac, manifestSystemd } from './manifest.js';
 import { reload } from './reload.js';
 import { start } from './start.js';
 import { status } from './status.js';
@@ -24,6 +25,11 @@ const commands: readonly Command[] = [
   configCheck,
   configPrint,
   configImport,
+  manifestPod,
+  manifestDaemonSet,
+  manifestRbac,
+  manifestKubeadm,
+  manifestSystemd,
   lab,
   labAgent,
   labApi,
@@ -32,6 +38,7 @@ const commands: readonly Command[] = [
 const sections: Readonly<Record<string, string>> = {
   backend: 'list backends, take them out of service and back',
   config: 'check, print or import the configuration',
+  manifest: 'print what to install on Kubernetes nodes or with systemd',
 };
 
 /** Runs `vipd ARGV…` and returns its exit code; nothing is thrown. */
@@ -52,6 +59,11 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   }
 }
 
+function operandText({ operand }: Command): string {
+  if (operand === undefined) return '';
+  return operand.isOptional === true ? ` [${operand.name}]` : ` <${operand.name}>`;
+}
+
 type Parsed =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'misused'; readonly problem: string }
@@ -63,7 +75,7 @@ async function parse(argv: readonly string[], io: CliIo): Promise<Parsed> {
   let text = '';
   const register = (parser: Argv, name: string, command: Command) =>
     parser.command(
-      [command.operand === undefined ? name : `${name} <${command.operand.name}>`, ...(command.aliases ?? [])],
+      [name + operandText(command), ...(command.aliases ?? [])],
       // yargs hides what has `false` here; its types know that only of other overloads.
       command.describe as string,
       (inner) => {

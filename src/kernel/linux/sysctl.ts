@@ -1,13 +1,19 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KernelError } from '../errors.js';
 import type { SysctlChange, SysctlMemory, Sysctls } from '../ports.js';
 
 /**
- * The kernel settings below `folder`. Those below `net/` are of the network namespace of whoever reads the file, so a container in
- * the host's network that sees /proc/sys read-only may be given the host's folder at another place.
+ * Where the kernel's settings are. Those below `net/` are of the network namespace of whoever reads the file, so a container in the host's
+ * network, which sees /proc/sys read-only, may be given the host's `net` at another place.
  */
-export function createSysctls(folder = '/proc/sys'): Sysctls {
+export function sysctlFolder(mounted = '/host/proc/sys'): string {
+  return existsSync(join(mounted, 'net/ipv4')) ? mounted : '/proc/sys';
+}
+
+/** The kernel settings below `folder`. */
+export function createSysctls(folder = sysctlFolder()): Sysctls {
   return {
     async read(name) {
       const text = await absentOr(`read ${name}`, readFile(join(folder, name), 'utf8'));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { createSysctlMemory, createSysctls } from '../../../../src/kernel/linux/sysctl.js';
+import { createSysctlMemory, createSysctls, sysctlFolder } from '../../../../src/kernel/linux/sysctl.js';
 
 let folder: string;
 before(async () => {
@@ -28,6 +28,14 @@ test('a refusal names what was tried', async () => {
   const sysctls = createSysctls(folder);
   await assert.rejects(sysctls.write('net/nothing', '1'), { message: 'set net/nothing to 1: ENOENT' });
   await assert.rejects(sysctls.read('net'), { message: 'read net: EISDIR' });
+});
+
+test('a container’s own place for the host’s settings comes before /proc/sys', async () => {
+  // An image may have the place, with nothing mounted there.
+  await mkdir(join(folder, 'host/net'), { recursive: true });
+  assert.equal(sysctlFolder(join(folder, 'host')), '/proc/sys');
+  await mkdir(join(folder, 'host/net/ipv4'));
+  assert.equal(sysctlFolder(join(folder, 'host')), join(folder, 'host'));
 });
 
 test('this kernel has settings', async () => {
