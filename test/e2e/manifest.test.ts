@@ -148,7 +148,7 @@ if (skip !== false) {
 
     /** Runs the daemon as the kubelet would run the container of the DaemonSet, until it has served and given up the VIP. */
     async function runAsPrinted(token: string): Promise<void> {
-      const pod = podOf(await printed(`daemonset --address ${vip}`));
+      const pod = podOf(await printed(`daemonset --address ${vip} --log-level debug`));
       const { capabilities } = containerOf(pod).securityContext;
       const run = join(folder, 'run');
       const secrets = join(folder, 'secrets');
@@ -180,15 +180,19 @@ if (skip !== false) {
         join(folder, 'container.log'),
       );
       const log = () => readFile(daemon.log, 'utf8');
-      await until(
-        async () => {
-          if (!daemon.running()) throw new Error(await log());
-          const answer = await askStatus(join(run, 'vipd.sock'));
-          const [status] = answer.ok ? answer.status.vips : [];
-          return status?.held === true && status.loadBalancer.backends.map(({ state }) => state).join() === 'up';
-        },
-        { what: 'the VIP held, and the node a backend that is up' },
-      );
+      /** The backends when the VIP is held. */
+      const backends = async () => {
+        if (!daemon.running()) throw new Error(await log());
+        const answer = await askStatus(join(run, 'vipd.sock'));
+        const [status] = answer.ok ? answer.status.vips : [];
+        return status?.held === true ? status.loadBalancer.backends.map(({ name, state }) => `${name} ${state}`) : [];
+      };
+      await until(async () => (await backends()).join() === 'cp1 up', {
+        what: 'the VIP held, and a backend that is up',
+      });
+      // What comes later is told by the watch alone; a refused one is in the log.
+      await cluster.administrator.addNode({ name: 'cp2', ips: ['10.77.0.12'], controlPlane: true });
+      await until(async () => (await backends()).length === 2, { what: 'the new node' });
       assert.equal(await cluster.administrator.leaseHolder(), node.name);
       const status = await readFile(`/proc/${daemon.pid}/status`, 'utf8');
       assert.deepEqual([...effectiveCapabilities(status)].sort(), capabilities.add.toSorted());
