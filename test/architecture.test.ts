@@ -64,6 +64,7 @@ const pure = [
   'import/haproxy-server.ts',
   'import/haproxy.ts',
   'import/instance.ts',
+  'import/keepalived-commands.ts',
   'import/keepalived-definitions.ts',
   'import/keepalived-groups.ts',
   'import/keepalived-reasons.ts',

@@ -73,7 +73,7 @@ export function isAppliedInPlace(path: SettingPath): boolean {
 
 export interface SettingChange {
   readonly path: SettingPath;
-  /** As a file would write them; `not set` for none. */
+  /** As a file would write them; `not set` for none, `(secret)` and `(changed)` for what is told to nobody. */
   readonly from: string;
   readonly to: string;
 }
@@ -156,9 +156,19 @@ function differences(old: Entries, young: Entries): { change: SettingChange; ent
   return [...young].flatMap(([path, entry]) => {
     const former = old.get(path);
     if (isDeepStrictEqual(former?.value, entry.value)) return [];
-    return [{ change: { path: path as SettingPath, from: written(former?.raw), to: written(entry.raw) }, entry }];
+    const { isSecret } = entry.setting;
+    const from = tellable(written(former?.raw), isSecret, '(secret)');
+    const to = tellable(written(entry.raw), isSecret, from === '(secret)' ? '(changed)' : '(secret)');
+    return [{ change: { path: path as SettingPath, from, to }, entry }];
   });
 }
+
+/** These lines go to the log: of a secret they say only whether there is one. */
+function tellable(text: string, isSecret: boolean | undefined, instead: string): string {
+  return isSecret === true && text !== notSet ? instead : text;
+}
+
+const notSet = 'not set';
 
 /** Where the new value stands, if it stands in a file. */
 function place(entry: Entry | undefined): string {
@@ -169,7 +179,7 @@ function place(entry: Entry | undefined): string {
 
 /** One line, whatever the value is. */
 function written(raw: unknown): string {
-  if (raw === undefined || raw === null || raw === '') return 'not set';
+  if (raw === undefined || raw === null || raw === '') return notSet;
   if (Array.isArray(raw)) return `[${raw.map(written).join(', ')}]`;
   if (typeof raw === 'object') {
     const pairs = Object.entries(raw).map(([key, value]) => `${key}: ${written(value)}`);

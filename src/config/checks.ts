@@ -59,14 +59,16 @@ function checkDistinct(
         refuse(index, 'addresses', `${formatCidr(address)} is ${who}; give each address once`);
       }
     }
-    if (vip['election.type'] === 'vrrp') {
-      const vrid = vip['election.vrrp.virtualRouterId'];
-      const other = isTaken(routers, `${vip.interface} ${vrid}`);
+    const vrid = vip['election.vrrp.virtualRouterId'];
+    // Which interface it is where none is written is known when the daemon starts.
+    if (vip['election.type'] === 'vrrp' && vip.interface !== undefined && vrid !== undefined) {
+      const taken = spokenFamilies(vip).map((family) => isTaken(routers, `${vip.interface} ${vrid} ${family}`));
+      const other = taken.find((earlier) => earlier !== undefined);
       if (other !== undefined) {
         refuse(
           index,
           'election.vrrp.virtualRouterId',
-          `vips[${other}] is virtual router ${vrid} already; give each VIP its own number`,
+          `vips[${other}] is virtual router ${vrid} on ${vip.interface} already; give each VIP its own number`,
         );
       }
     }
@@ -81,6 +83,16 @@ function checkDistinct(
       );
     }
   });
+}
+
+/** Routers of IPv4 and of IPv6 are numbered apart. Version 2 speaks IPv4 alone; unicast, the families that the peers have. */
+function spokenFamilies(vip: VipValues): readonly (4 | 6)[] {
+  const { addresses = [], 'election.vrrp.version': version, 'election.vrrp.unicastPeers': peers = [] } = vip;
+  if (version === undefined) return [];
+  const has = (family: 4 | 6, ips: readonly Ip[]) => ips.some((ip) => familyOf(ip) === family);
+  const known = version === 2 ? ([4] as const) : ([4, 6] as const);
+  const own = addresses.map(({ ip }) => ip);
+  return known.filter((family) => has(family, own) && (peers.length === 0 || has(family, peers)));
 }
 
 /**
@@ -163,8 +175,7 @@ function checkVrrp(vip: VipValues, refuse: Refuse): void {
       'addresses',
     );
   }
-  const spoken = ([4, 6] as const).filter((family) => has(family) && (version === 3 || family === 4));
-  if (peers.length > 0 && !peers.some((ip) => spoken.includes(familyOf(ip)))) {
+  if (peers.length > 0 && spokenFamilies(vip).length === 0) {
     refuse(
       'election.vrrp.unicastPeers',
       'no peer has an address of the same family as the VIP, so nothing could be sent; give the peers’ other addresses',

@@ -107,10 +107,14 @@ export const filePathOrNone: Kind<string | undefined> = scalar('path', (text) =>
 );
 
 /** What a password may be: any text on one line, or none. */
-export const shortText: Kind<string> = scalar('text', (text) =>
-  /^\P{Cc}{0,256}$/u.test(text)
-    ? text
-    : new Wrong('the text has control characters or more than 256 of others; write a shorter one on one line'),
+export const password: Kind<string> = scalar(
+  'text',
+  (text) =>
+    /^\P{Cc}{0,256}$/u.test(text)
+      ? text
+      : new Wrong('the text has control characters or more than 256 of others; write a shorter one on one line'),
+  // A sentence that shows it would end up in the log.
+  () => 'what is written is not a text; write it as one, in quotes if need be',
 );
 
 /** The request target of RFC 9112 section 3.2.1: an absolute path and, if need be, a query. */

@@ -4,7 +4,8 @@ import type { Effective } from './load.js';
 
 /**
  * The settings in force as a file that gives the same again, each line with where its value comes from:
- * `# from flag --address`, `# from environment VIPD_ADDRESS`, `# from vipd.yaml:3:5`, `# from default`.
+ * `# from flag --address`, `# from environment VIPD_ADDRESS`, `# from vipd.yaml:3:5`, `# from default`. Secrets are among them: a
+ * file without them would not give the same.
  */
 export function printSettings(effective: Effective): string {
   const document = new Document({});

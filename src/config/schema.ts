@@ -16,6 +16,8 @@ export interface Setting<T> {
   readonly defaultWords: string | undefined;
   /** What to say when it is not set and must be. */
   readonly missing: string | undefined;
+  /** Its value is told to nobody but by `config print`. */
+  readonly isSecret?: true;
 }
 
 /** Keys under a whole file. */
@@ -147,11 +149,13 @@ export const vipSettings = {
     '0s',
     'How long a router of lower priority is left alone before.',
   ),
-  'election.vrrp.authPass': setting(
-    kinds.shortText,
-    'vrrp-auth-pass',
-    '',
-    'Version 2 only: the password in every advertisement, in plain text, of which eight bytes count. It tells virtual routers apart that were given one number by mistake, and keeps nobody out.',
+  'election.vrrp.authPass': secret(
+    setting(
+      kinds.password,
+      'vrrp-auth-pass',
+      '',
+      'Version 2 only: the password in every advertisement, in plain text, of which eight bytes count. It tells virtual routers apart that were given one number by mistake, and keeps nobody out. Nothing but `vipd config print` prints it.',
+    ),
   ),
   'election.vrrp.unicastSource': optional(
     plainAddressOrNone,
@@ -372,4 +376,8 @@ function optional<T>(
   missing?: string,
 ): Setting<T | undefined> {
   return { kind, flag, doc, default: undefined, defaultWords, missing };
+}
+
+function secret<T>(plain: Setting<T>): Setting<T> {
+  return { ...plain, isSecret: true };
 }

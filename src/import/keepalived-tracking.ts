@@ -1,4 +1,5 @@
 import type { Found, Remarks } from './found.js';
+import { type CommandNote, importCommand } from './keepalived-commands.js';
 import { instanceReasons, leaveOut } from './keepalived-reasons.js';
 import type { Statement } from './statements.js';
 import { durationText, nearestDnsLabel, wholeNumber } from './words.js';
@@ -21,9 +22,14 @@ export interface ImportedInterface {
   readonly reverse?: boolean;
 }
 
+/** `notes` are for whoever carries it over. */
+export interface FoundScript extends Found<ImportedScript> {
+  readonly notes: readonly CommandNote[];
+}
+
 /** What an instance tracks. */
 export interface Tracked {
-  readonly scripts: Found<ImportedScript>[];
+  readonly scripts: FoundScript[];
   readonly interfaces: Found<ImportedInterface>[];
 }
 
@@ -33,23 +39,29 @@ interface Weight {
 }
 
 /** Scripts by the names that `track_script` calls them. */
-export type Scripts = ReadonlyMap<string, Found<ImportedScript>>;
+export type Scripts = ReadonlyMap<string, FoundScript>;
 
-/** Reads every `vrrp_script` (vrrp_parser.c). */
-export function readScripts(statements: readonly Statement[], remarks: Remarks): Scripts {
-  const scripts = new Map<string, Found<ImportedScript>>();
+/** Reads every `vrrp_script` (vrrp_parser.c); `hasUser` is whether the file names a user for all of them. */
+export function readScripts(statements: readonly Statement[], hasUser: boolean, remarks: Remarks): Scripts {
+  const scripts = new Map<string, FoundScript>();
   for (const statement of statements) {
     const name = statement.words[1] ?? '';
-    const script = readScript(statement, remarks);
+    const script = readScript(statement, hasUser, remarks);
     if (script === undefined) continue;
     if (scripts.has(name)) remarks.notCarried(statement.place, statement.words, 'another script has the same name');
-    else scripts.set(name, { value: script, place: statement.place });
+    else scripts.set(name, script);
   }
   return scripts;
 }
 
-function readScript({ place, words, block }: Statement, remarks: Remarks): ImportedScript | undefined {
+function readScript(
+  { place, words, block }: Statement,
+  hasUserForAll: boolean,
+  remarks: Remarks,
+): FoundScript | undefined {
   let script: ImportedScript = { name: nearestDnsLabel(words[1] ?? ''), command: '' };
+  let line: Statement | undefined;
+  let hasUser = hasUserForAll;
   for (const inner of block ?? []) {
     const [keyword, value] = inner.words;
     const put = (part: Partial<ImportedScript> | undefined, otherwise: string): void => {
@@ -58,7 +70,8 @@ function readScript({ place, words, block }: Statement, remarks: Remarks): Impor
     };
     switch (keyword) {
       case 'script':
-        put({ command: value ?? '' }, '');
+        line = inner;
+        hasUser ||= inner.words.length > 2;
         if (inner.words.length > 2) noteUser(inner, 2, remarks);
         break;
       case 'interval':
@@ -75,6 +88,7 @@ function readScript({ place, words, block }: Statement, remarks: Remarks): Impor
         put(readWeight(inner.words.slice(1)), 'it is not a whole number from -253 to 253');
         break;
       case 'user':
+        hasUser = true;
         noteUser(inner, 0, remarks);
         break;
       case 'init_fail':
@@ -84,7 +98,10 @@ function readScript({ place, words, block }: Statement, remarks: Remarks): Impor
         leaveOut(inner, instanceReasons, remarks);
     }
   }
-  if (script.command !== '') return script;
+  if (line !== undefined && (line.words[1] ?? '') !== '') {
+    const { command, notes } = importCommand(line.place, line.words, hasUser);
+    return { value: { ...script, command }, place, notes };
+  }
   remarks.notCarried(place, words, 'it has no script');
   return undefined;
 }
@@ -102,7 +119,7 @@ export function readTracked({ words, block }: Statement, scripts: Scripts, into:
     else {
       const script = scripts.get(name);
       if (script === undefined) remarks.notCarried(inner.place, inner.words, 'no vrrp_script has this name');
-      else into.scripts.push({ value: { ...script.value, ...weight }, place: script.place });
+      else into.scripts.push({ ...script, value: { ...script.value, ...weight } });
     }
   }
 }
@@ -130,11 +147,20 @@ function seconds(key: 'interval' | 'timeout', text: string | undefined): Partial
 }
 
 /** The command of `notify_master "/path x"` and its like. */
-export function readNotify(statement: Statement, remarks: Remarks): string | undefined {
-  const command = statement.words[1];
-  if (command === undefined) remarks.notCarried(statement.place, statement.words, 'no script is named');
-  else if (statement.words.length > 2) noteUser(statement, 2, remarks);
+export function readNotify(statement: Statement, hasUser: boolean, remarks: Remarks): string | undefined {
+  const { place, words } = statement;
+  if (words[1] === undefined) {
+    remarks.notCarried(place, words, 'no script is named');
+    return undefined;
+  }
+  if (words.length > 2) noteUser(statement, 2, remarks);
+  const { command, notes } = importCommand(place, words, hasUser || words.length > 2);
+  noteCommand(notes, remarks);
   return command;
+}
+
+export function noteCommand(notes: readonly CommandNote[], remarks: Remarks): void {
+  for (const { place, words, sentence } of notes) remarks.note(place, words, sentence);
 }
 
 function noteUser({ place, words }: Statement, from: number, remarks: Remarks): void {

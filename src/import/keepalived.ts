@@ -20,6 +20,8 @@ import { durationText, wholeNumber } from './words.js';
 interface Globals {
   version: Found<2 | 3> | undefined;
   readonly settings: FoundSettings;
+  /** Whether `script_user` says who runs the scripts. */
+  hasScriptUser: boolean;
 }
 
 /**
@@ -28,10 +30,10 @@ interface Globals {
  */
 export function readKeepalived({ file, text }: SourceText, remarks: Remarks): readonly Instance[] {
   const statements = expandDefinitions(parseStatements(file, text, keepalivedGrammar), remarks);
-  const globals: Globals = { version: undefined, settings: new Map() };
+  const globals: Globals = { version: undefined, settings: new Map(), hasScriptUser: false };
   const named = (keyword: string) => statements.filter(({ words }) => words[0] === keyword);
   for (const { block } of named('global_defs')) for (const inner of block ?? []) readGlobal(inner, globals, remarks);
-  const scripts = readScripts(named('vrrp_script'), remarks);
+  const scripts = readScripts(named('vrrp_script'), globals.hasScriptUser, remarks);
   const instances: Instance[] = [];
   for (const statement of named('vrrp_instance')) {
     const instance = readInstance(statement, globals, scripts, remarks);
@@ -66,6 +68,7 @@ function readGlobal(statement: Statement, globals: Globals, remarks: Remarks): v
       readAnnouncement(keyword.slice('vrrp_'.length), value, statement, globals.settings, remarks);
       break;
     default:
+      globals.hasScriptUser ||= keyword === 'script_user';
       leaveOut(statement, keepalivedReasons, remarks);
   }
 }
@@ -75,6 +78,7 @@ interface Draft {
   readonly addresses: Found<Cidr>[];
   readonly settings: FoundSettings;
   readonly tracked: Tracked;
+  readonly hasScriptUser: boolean;
   version: Found<2 | 3> | undefined;
   state: Statement | undefined;
   advert: Statement | undefined;
@@ -93,6 +97,7 @@ function readInstance(
     addresses: [],
     settings: new Map(globals.settings),
     tracked: { scripts: [], interfaces: [] },
+    hasScriptUser: globals.hasScriptUser,
     version: undefined,
     state: undefined,
     advert: undefined,
@@ -166,7 +171,7 @@ function readSetting(statement: Statement, draft: Draft, scripts: Scripts, remar
     case 'notify_backup':
     case 'notify_fault':
     case 'notify_stop': {
-      const command = readNotify(statement, remarks);
+      const command = readNotify(statement, draft.hasScriptUser, remarks);
       const path = keyword === 'notify' ? 'all' : keyword.slice('notify_'.length);
       if (command !== undefined) draft.settings.set(`election.vrrp.notify.${path}`, { value: command, place });
       break;

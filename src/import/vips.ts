@@ -2,7 +2,7 @@ import { type Cidr, formatCidr } from '../net/cidr.js';
 import { endpoint, hostPrefix, type Ip, isLoopback } from '../net/ip.js';
 import type { Found, FoundSettings, Remarks } from './found.js';
 import type { Instance } from './instance.js';
-import { type ImportedScript, isReplaced } from './keepalived-tracking.js';
+import { type FoundScript, isReplaced, noteCommand } from './keepalived-tracking.js';
 import type { Listen, Service } from './service.js';
 import { nearestDnsLabel } from './words.js';
 
@@ -23,7 +23,7 @@ interface Draft {
   readonly ips: Ip[];
   readonly settings: FoundSettings;
   readonly lists: FoundLists;
-  readonly scripts: readonly Found<ImportedScript>[];
+  readonly scripts: readonly FoundScript[];
   service: Service | undefined;
   readonly ports: Found<number>[];
   /** `address port`, `* port`: what the files listen on. */
@@ -69,12 +69,11 @@ export function joinVips(
 }
 
 /** What watches a balancer, or the servers behind it, is not needed when vipd balances: that would fail for ever, or say it twice. */
-function isStillNeeded(
-  { value, place }: Found<ImportedScript>,
-  service: Service | undefined,
-  remarks: Remarks,
-): boolean {
-  if (service === undefined || !isReplaced(value)) return true;
+function isStillNeeded({ value, place, notes }: FoundScript, service: Service | undefined, remarks: Remarks): boolean {
+  if (service === undefined || !isReplaced(value)) {
+    noteCommand(notes, remarks);
+    return true;
+  }
   const because =
     'vipd balances itself, checks the backends (loadBalancer.healthCheck), and lowers its priority when none is up (election.vrrp.trackWeight); if it looks at something else, write it into election.vrrp.track.scripts';
   remarks.notCarried(place, ['vrrp_script', value.name], because);

@@ -53,7 +53,7 @@ test('every setting there is is applied in place, or asks for a restart by its n
     if (isAppliedInPlace(path)) {
       assert.ok(changes.ok, path);
       assert.ok(changes.lines[0]?.startsWith(line), path);
-      assert.ok(changes.lines[0]?.endsWith(' → other'), path);
+      assert.ok(changes.lines[0]?.endsWith(path === 'election.vrrp.authPass' ? ' → (secret)' : ' → other'), path);
       assert.deepEqual(
         changes.vips.flatMap(({ changed }) => changed.map((change) => change.path)),
         path in vipSettings ? [path] : [],
@@ -107,6 +107,20 @@ test('the balancing of one VIP changes in place, with old and new value; the oth
     ]),
     [['web', [80, 443], 5]],
   );
+});
+
+test('of a password it is said that it changes, and not from what to what', async () => {
+  const password = (text: string) =>
+    `vips: [{ name: web, addresses: [10.0.0.8], election: { type: vrrp, vrrp: { version: 2, authPass: "${text}" } }, loadBalancer: { mode: "off" } }]`;
+  const linesOf = async (before: string, after: string) => {
+    const changes = await changesOf(password(before), password(after));
+    assert.ok(changes.ok);
+    assert.ok(changes.vips.every(({ changed }) => !JSON.stringify(changed).includes('hidden')));
+    return changes.lines;
+  };
+  assert.deepEqual(await linesOf('hidden1', 'hidden2'), ['web: election.vrrp.authPass: (secret) → (changed)']);
+  assert.deepEqual(await linesOf('', 'hidden2'), ['web: election.vrrp.authPass: not set → (secret)']);
+  assert.deepEqual(await linesOf('hidden1', ''), ['web: election.vrrp.authPass: (secret) → not set']);
 });
 
 test('a default that follows another setting changes with it', async () => {

@@ -26,6 +26,13 @@ test('every line says where its value comes from', async () => {
   }
 });
 
+test('a password is printed: the file would not give the same without it', async () => {
+  const vrrp = 'election: { type: vrrp, vrrp: { version: 2, authPass: mine } }, loadBalancer: { mode: "off" }';
+  const loaded = await load(`vips: [{ addresses: [10.0.0.9], ${vrrp} }]`);
+  assert.ok(loaded.ok);
+  assert.match(printSettings(loaded.effective), /authPass: mine # from/);
+});
+
 test('what is printed gives the same settings again', async () => {
   const flags = fc.record(
     {

@@ -75,6 +75,11 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
     '4:37: vips[0].election.vrrp.advertInterval (--vrrp-advert-interval, VIPD_VRRP_ADVERT_INTERVAL): VRRP version 3 has hundredths of a second, at most 40.95s; write 40950ms',
   ],
   [
+    'a password that is no text, which is not shown',
+    `vips:\n${good}    election: { type: vrrp, vrrp: { version: 2, authPass: 1111 } }`,
+    '4:49: vips[0].election.vrrp.authPass (--vrrp-auth-pass, VIPD_VRRP_AUTH_PASS): what is written is not a text; write it as one, in quotes if need be',
+  ],
+  [
     'a password in VRRP version 3',
     `vips:\n${good}    election: { type: vrrp, vrrp: { authPass: "1111" } }`,
     '4:37: vips[0].election.vrrp.authPass (--vrrp-auth-pass, VIPD_VRRP_AUTH_PASS): VRRP version 3 has no passwords; remove it, or set election.vrrp.version to 2',
@@ -306,6 +311,28 @@ test('every mistake in a file is one line with its place, its names and the mend
     printed,
     inFiles.map(([name, , line]) => `${name}: ${line}`),
   );
+});
+
+test('virtual routers are told apart by interface, number and address family, where the interface is written', async () => {
+  const vip = (keys: string, vrrp = '') =>
+    `- { ${keys}, election: { type: vrrp, vrrp: { virtualRouterId: 7, ${vrrp} } }, loadBalancer: { mode: "off" } }`;
+  const a = vip('name: a, interface: eth0, addresses: [10.0.0.9]');
+  const b = (addresses: string, vrrp = '', where = ', interface: eth0') =>
+    vip(`name: b, addresses: [${addresses}]${where}`, vrrp);
+  const both = '10.0.0.8, "2001:db8::8"';
+  const problem =
+    /vips\[1\]\.election\.vrrp\.virtualRouterId: vips\[0\] is virtual router 7 on eth0 already; give each/;
+  for (const other of [b('10.0.0.8'), b(both), b('10.0.0.8', 'version: 2')]) {
+    const problems = await problemsOf(`vips:\n${a}\n${other}`);
+    assert.equal(problems.length, 1, problems.join());
+    assert.match(problems[0] ?? '', problem);
+  }
+  const sixOfBoth = b(both, 'unicastPeers: ["fe80::2"]');
+  for (const other of [b('"2001:db8::8"'), sixOfBoth, b('10.0.0.8', '', ', interface: eth1'), b('10.0.0.8', '', '')])
+    assert.deepEqual(await problemsOf(`vips:\n${a}\n${other}`), []);
+  const second = vip('name: d, interface: eth0, addresses: ["2001:db8::9"]');
+  const versionTwo = b(both, 'version: 2').replace('name: b', 'name: c');
+  assert.deepEqual(await problemsOf(`vips:\n${versionTwo}\n${second}`), []);
 });
 
 /** What cannot be a VIP, and what is said of it. */

@@ -200,6 +200,10 @@ frobnicate 7`)}`;
     [2, 'include /etc/keepalived/conf.d/*.conf'],
     [4, 'vrrp_strict'],
     [5, 'enable_script_security'],
+    [
+      8,
+      'script killall -0 haproxy: "pgrep -x haproxy" is written instead: signal 0 to a process of another user needs rights that vipd has not',
+    ],
     [9, 'init_fail'],
     [11, 'virtual_server 10.0.0.1 443'],
     [19, 'use_vmac vrrp.51'],
@@ -245,6 +249,8 @@ test('braces and quotes that do not match are refused with their line', () => {
   assert.match(problemsOf({ keepalived: 'a "b\nc"' })[0] ?? '', /^keepalived\.conf:1: the quote " is never closed/);
 });
 
+const rights = 'it runs with the rights of vipd: under manifests/vipd.service a user with three capabilities';
+
 const tracking = `vrrp_script chk_haproxy {
   script "/usr/bin/killall -0 haproxy"
   interval 2
@@ -279,7 +285,7 @@ test('what keepalived tracks and tells, vipd tracks and tells', () => {
   assert.deepEqual(track.scripts, [
     {
       name: 'chk-haproxy',
-      command: '/usr/bin/killall -0 haproxy',
+      command: 'pgrep -x haproxy',
       interval: '2s',
       weight: 7,
       reverse: true,
@@ -293,10 +299,14 @@ test('what keepalived tracks and tells, vipd tracks and tells', () => {
   assert.deepEqual(
     remarks.map((remark) => remark.replace(/^keepalived\.conf:/, '')),
     [
+      '2: script /usr/bin/killall -0 haproxy: "pgrep -x haproxy" is written instead: signal 0 to a process of another user needs rights that vipd has not',
       '7: user root: not carried over: scripts run with the rights of vipd',
+      `10: script /usr/bin/ping -c 1 -w 1 192.168.1.1: ${rights}`,
       '13: vrrp_script unused: not carried over: no vrrp_instance has it in track_script',
       '20: missing: not carried over: no vrrp_script has this name',
       '25: eth3 weight 300: not carried over: after the name comes `weight` and a whole number from -253 to 253',
+      `27: notify_master /etc/keepalived/notify.sh 'now master': ${rights}`,
+      `28: notify /etc/keepalived/notify.sh: ${rights}`,
     ],
   );
 });
@@ -307,4 +317,36 @@ test('a script that watches the balancer is not needed when vipd is the balancer
   const names = vips[0].election.vrrp.track.scripts.map(({ name }: { name: string }) => name);
   assert.deepEqual(names, ['gateway']);
   assert.ok(remarks.some((r) => /conf:1: vrrp_script chk-haproxy: not carried over: vipd balances itself/.test(r)));
+});
+
+/** The command that a script becomes, and what is said of it, after the line and the command. */
+function commandOf(script: string, user = '', globals = '') {
+  const block = `vrrp_script s {\nscript "${script}"\n${user}\n}\n`;
+  const { vips, remarks } = imported({ keepalived: `${globals}\n${block}${instance('track_script { s\n}')}` });
+  const said = remarks.filter((remark) => remark.includes(': script ')).map((remark) => remark.split(': ').at(-1));
+  return { command: vips[0].election.vrrp.track.scripts[0].command, said: said.join(' AND '), remarks };
+}
+
+test('who looks for a process by signal 0 looks for it by pgrep, which needs no rights', () => {
+  for (const [script, command] of [
+    ['killall -0 haproxy', 'pgrep -x haproxy'],
+    ['/usr/bin/killall -q -0 /usr/sbin/haproxy', 'pgrep -x haproxy'],
+    ['/bin/pkill -0 -x nginx', 'pgrep -x nginx'],
+    ['killall -0 kube-controller-manager', 'pgrep -x kube-controller'],
+  ] as const) {
+    const { command: imported, said } = commandOf(script);
+    assert.equal(imported, command);
+    assert.match(said, /needs rights that vipd has not$/);
+  }
+});
+
+test('what needs rights, or had those of root, is named', () => {
+  const three = 'under manifests/vipd.service a user with three capabilities';
+  for (const script of ['killall -HUP haproxy', 'killall -0 a b', 'kill -0 1', 'pidof haproxy']) {
+    for (const user of ['', 'user root']) assert.equal(commandOf(script, user).said, three, script);
+    assert.equal(commandOf(script).command, script);
+  }
+  assert.equal(commandOf('/bin/check').said, three);
+  assert.equal(commandOf('/bin/check', 'user nobody').said, '');
+  assert.equal(commandOf('/bin/check', '', 'global_defs { script_user nobody\n}').said, '');
 });
