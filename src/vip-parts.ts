@@ -212,8 +212,9 @@ function createLeaseParts(
   log: Log,
 ): ElectionParts {
   const { namespace, name, duration, renewDeadline, retryPeriod } = settings.election.lease;
+  let { annotations } = settings.election.lease;
   const election = createLeaseElection({
-    api: createLeaseApi(kubernetes(), { namespace, name }, clock),
+    api: createLeaseApi(kubernetes(), { namespace, name, annotations: () => annotations }, clock),
     clock,
     config: {
       ...{ identity: node, duration, renewDeadline, retryPeriod, onApiLoss: settings.election.onApiLoss },
@@ -234,7 +235,14 @@ function createLeaseParts(
     const { known } = election.state();
     return known?.lease === undefined ? undefined : (clock.now() - known.since) / 1000;
   };
-  return { ...nothingMore, election, leaseAge };
+  return {
+    ...nothingMore,
+    election,
+    leaseAge,
+    change(next) {
+      annotations = next.election.lease.annotations;
+    },
+  };
 }
 
 interface LoadBalancer {
