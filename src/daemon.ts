@@ -3,6 +3,7 @@ import { lockHost } from './admin/lock.js';
 import { type Configuration, createReload } from './admin/reload.js';
 import { startAdminServer } from './admin/server.js';
 import type { VipSettings } from './config/settings.js';
+import { withoutSecrets } from './dump.js';
 import { findVipLinks, removeLeftovers, requireCapabilities } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
@@ -35,6 +36,8 @@ export interface Daemon {
   status(): Promise<DaemonStatus>;
   /** As `Control.reload`. */
   reload(): Promise<ControlAnswer>;
+  /** All that the daemon knows, without secrets. Disturbs nothing. */
+  dump(): Promise<Readonly<Record<string, unknown>>>;
   /** Gives up every VIP in order. */
   stop(reason: string): Promise<void>;
   /** Settles when the daemon cannot go on. */
@@ -99,9 +102,26 @@ export async function startDaemon(
           clock,
           log,
         });
+  let inForce = settings;
+  let route: { readonly server: string; readonly as: string } | undefined;
+  const dump = async () => {
+    const trouble = await look().then(() => undefined, String);
+    return {
+      version,
+      now: clock.now(),
+      api: route,
+      givenUp: givenUp !== undefined,
+      ...(trouble === undefined ? {} : { trouble }),
+      settings: withoutSecrets(inForce),
+      vips: vips.map((vip) => vip.dump()),
+    };
+  };
   const applyFile = createReload({
     configuration,
     log,
+    onApplied: (applied) => {
+      inForce = applied;
+    },
     async apply(changes) {
       if (givenUp !== undefined) throw new Error('vipd is stopping');
       const changed = settings.vips.map((vip) => changes.find(({ name }) => name === vip.name)?.settings ?? vip);
@@ -150,7 +170,10 @@ export async function startDaemon(
           virtualIps,
           localPort,
           clock,
-          onRoute: (server, origin) => log.info('the API is asked at', { server, as: origin }),
+          onRoute: (server, as) => {
+            route = { server, as };
+            log.info('the API is asked at', route);
+          },
         });
         return client;
       },
@@ -199,6 +222,7 @@ export async function startDaemon(
   return {
     status,
     reload,
+    dump,
     stop: async (reason) => {
       log.debug('giving up the VIPs', { because: reason });
       reports.stopping();

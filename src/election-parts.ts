@@ -22,6 +22,8 @@ export interface ElectionParts {
   /** As in the status. */
   alarm(): string | undefined;
   vrrp(): VrrpStatus | undefined;
+  /** What the election itself knows, for a dump: plain data without secrets. */
+  state(): unknown;
 }
 
 /** For an election that has nothing of it. */
@@ -35,4 +37,5 @@ export const nothingMore: Omit<ElectionParts, 'election'> = {
   leaseAge: () => undefined,
   alarm: () => undefined,
   vrrp: () => undefined,
+  state: () => undefined,
 };

@@ -20,6 +20,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => st
 process.on('SIGHUP', () => {
   if (!isDaemon) stop.abort('SIGHUP');
 });
+// Left alone, Node opens its debugger to whoever is on this host. Of a daemon it asks for a dump.
+process.on('SIGUSR1', () => {});
 process.on('uncaughtException', onBug);
 process.on('unhandledRejection', onBug);
 // `vipd status --watch | head`: nobody reads any more. The daemon's log bears that by itself.
@@ -54,15 +56,18 @@ if (isDaemon) process.exit();
 async function run(configuration: Configuration): Promise<number> {
   isDaemon = true;
   const { settings, warnings } = configuration.loaded;
-  const [{ createLog }, { openLogOutput }, { createMetrics }, { runDaemon }, { startDaemon }] = await Promise.all([
-    import('./telemetry/log.js'),
-    import('./telemetry/log-output.js'),
-    import('./telemetry/metrics.js'),
-    import('./cli/run-daemon.js'),
-    import('./daemon.js'),
-  ]);
+  const [{ createLog }, { openLogOutput }, { createMetrics }, { runDaemon }, { startDaemon }, { dumpLine }] =
+    await Promise.all([
+      import('./telemetry/log.js'),
+      import('./telemetry/log-output.js'),
+      import('./telemetry/metrics.js'),
+      import('./cli/run-daemon.js'),
+      import('./daemon.js'),
+      import('./dump.js'),
+    ]);
   const node = settings.node.name;
-  const log = createLog({ ...settings.log, node, output: openLogOutput(1, process.stdout) });
+  const output = openLogOutput(1, process.stdout);
+  const log = createLog({ ...settings.log, node, output });
   const vips = settings.vips.map(({ name, election }) => ({
     name,
     lease: election.type === 'lease' ? election.lease.name : undefined,
@@ -82,6 +87,14 @@ async function run(configuration: Configuration): Promise<number> {
     stop: stop.signal,
     bug: bug.signal,
     onHangUp: (listener) => void process.on('SIGHUP', listener),
+    onDump: (listener) => void process.on('SIGUSR1', listener),
+    writeDump(state) {
+      // Whoever asks gets it, whatever level and format the log has.
+      const head = { level: 'info', time: clock.wall().toISOString(), node, msg: 'state dump', pid: process.pid };
+      const runtime = { nodejs: process.version, uptimeSeconds: process.uptime(), memory: process.memoryUsage() };
+      if (!output.write(dumpLine({ ...head, runtime, ...state })))
+        log.error('the state dump was lost: nobody reads the log');
+    },
   });
 }
 

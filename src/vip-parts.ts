@@ -67,6 +67,8 @@ export interface Vip {
   drain(backend: string, drained: boolean): boolean;
   /** Why this node could not serve the VIP if it had to. */
   troubles(): readonly string[];
+  /** All that is known of it, settings apart: plain data without secrets. */
+  dump(): Readonly<Record<string, unknown>>;
 }
 
 /** How much longer than two announcements a node listens that boots without an API. */
@@ -138,6 +140,19 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
     };
   }
 
+  function troubles(): readonly string[] {
+    const { role, because, loadBalancer } = status();
+    const found: string[] = [];
+    if (role === 'fault' || because === 'waiting-for-api' || because === 'starting') {
+      found.push(`VIP ${settings.name}: ${because}`);
+    }
+    if (loadBalancer.mode !== 'off' && !loadBalancer.backends.some((backend) => backend.state === 'up')) {
+      found.push(`VIP ${settings.name}: no backend is up`);
+    }
+    if (loadBalancer.trouble !== undefined) found.push(`VIP ${settings.name}: ${loadBalancer.trouble}`);
+    return found;
+  }
+
   return {
     start() {
       balancer?.start();
@@ -174,17 +189,19 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
         traffic: balancer?.path.stats(),
       };
     },
-    troubles() {
-      const { role, because, loadBalancer } = status();
-      const troubles: string[] = [];
-      if (role === 'fault' || because === 'waiting-for-api' || because === 'starting') {
-        troubles.push(`VIP ${settings.name}: ${because}`);
-      }
-      if (loadBalancer.mode !== 'off' && !loadBalancer.backends.some((backend) => backend.state === 'up')) {
-        troubles.push(`VIP ${settings.name}: no backend is up`);
-      }
-      if (loadBalancer.trouble !== undefined) troubles.push(`VIP ${settings.name}: ${loadBalancer.trouble}`);
-      return troubles;
+    troubles,
+    dump() {
+      const { config: _, ...state } = driver.view().state;
+      return {
+        ...status(),
+        troubles: troubles(),
+        traffic: balancer?.path.stats(),
+        leaseAgeSeconds: parts.leaseAge(),
+        link: driver.view().link,
+        leadership: driver.view().leadership,
+        state,
+        election: parts.state(),
+      };
     },
   };
 }
@@ -212,8 +229,9 @@ function createLeaseParts(
   log: Log,
 ): ElectionParts {
   const { namespace, name, duration, renewDeadline, retryPeriod } = settings.election.lease;
+  let { annotations } = settings.election.lease;
   const election = createLeaseElection({
-    api: createLeaseApi(kubernetes(), { namespace, name }, clock),
+    api: createLeaseApi(kubernetes(), { namespace, name, annotations: () => annotations }, clock),
     clock,
     config: {
       ...{ identity: node, duration, renewDeadline, retryPeriod, onApiLoss: settings.election.onApiLoss },
@@ -234,7 +252,20 @@ function createLeaseParts(
     const { known } = election.state();
     return known?.lease === undefined ? undefined : (clock.now() - known.since) / 1000;
   };
-  return { ...nothingMore, election, leaseAge };
+  return {
+    ...nothingMore,
+    election,
+    leaseAge,
+    change(next) {
+      annotations = next.election.lease.annotations;
+    },
+    state() {
+      const { config: _, known, ...state } = election.state();
+      if (known?.lease === undefined) return { ...state, known };
+      const { object: __, ...lease } = known.lease;
+      return { ...state, known: { ...known, lease } };
+    },
+  };
 }
 
 interface LoadBalancer {

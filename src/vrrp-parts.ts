@@ -85,6 +85,10 @@ export function createVrrpParts(
       notifier.look(election.state(), serves);
     },
     alarm: () => election.alarm(),
+    state() {
+      const { config: _, ...state } = election.state();
+      return { ...state, serves, tracking: tracker.verdict() };
+    },
     vrrp(): VrrpStatus {
       const state = election.state();
       const { master } = state;

@@ -1,5 +1,6 @@
 import { findChanges, type VipChange } from '../config/changes.js';
 import type { Loaded, LoadedSettings } from '../config/load.js';
+import type { Settings } from '../config/settings.js';
 import type { LeveledLog } from '../telemetry/log.js';
 import type { ControlAnswer } from './control.js';
 
@@ -17,6 +18,8 @@ export interface ReloadOptions {
    * next reload hands over the same changes again.
    */
   readonly apply: (vips: readonly VipChange[]) => Promise<void>;
+  /** The settings in force are these from now on. */
+  readonly onApplied?: (settings: Settings) => void;
   readonly log: LeveledLog;
 }
 
@@ -24,7 +27,7 @@ export interface ReloadOptions {
  * Makes `Control.reload`. Reloads come one after another; those that are asked for while one waits for its turn are that one. The
  * outcome is one line in the log.
  */
-export function createReload({ configuration, apply, log }: ReloadOptions): () => Promise<ControlAnswer> {
+export function createReload({ configuration, apply, onApplied, log }: ReloadOptions): () => Promise<ControlAnswer> {
   let inForce = configuration.loaded;
   let last: Promise<unknown> = Promise.resolve();
   let waiting: Promise<ControlAnswer> | undefined;
@@ -40,6 +43,7 @@ export function createReload({ configuration, apply, log }: ReloadOptions): () =
       return { ok: false, refusal: 'failed', problems: [error instanceof Error ? error.message : String(error)] };
     }
     inForce = loaded;
+    onApplied?.(loaded.settings);
     if (changes.logLevel !== undefined) log.setLevel(changes.logLevel);
     return { ok: true, changes: changes.lines };
   }

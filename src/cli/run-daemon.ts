@@ -14,6 +14,10 @@ export interface RunOptions {
   readonly bug: AbortSignal;
   /** Calls the listener at every SIGHUP: the file is to be read again. */
   readonly onHangUp: (listener: () => void) => void;
+  /** Calls the listener at every SIGUSR1: all that is known is to be written down. */
+  readonly onDump: (listener: () => void) => void;
+  /** Writes it. */
+  readonly writeDump: (state: Readonly<Record<string, unknown>>) => void;
 }
 
 /** How long a stop may take that is not orderly, or cuts a start short; the kernel removes the VIP after that (dead-man's switch). */
@@ -23,11 +27,21 @@ const patience = millis(5_000);
  * Starts the daemon and runs it until it is told to stop (exit code 0), or cannot go on (1; VIPs given up first). What `start` throws is
  * thrown on: nothing runs then.
  */
-export async function runDaemon({ start, log, clock, stop, bug, onHangUp }: RunOptions): Promise<number> {
+export async function runDaemon(options: RunOptions): Promise<number> {
+  const { start, log, clock, stop, bug, onHangUp } = options;
   const stopped = aborted(stop);
   const broken = aborted(bug);
   const starting = start();
   onHangUp(() => void reloadOnceStarted(starting, stop));
+  let isDumping = false;
+  // Whoever asks again while one is being made gets that one.
+  options.onDump(() => {
+    if (isDumping) return;
+    isDumping = true;
+    void dumpOnceStarted(starting, options).finally(() => {
+      isDumping = false;
+    });
+  });
   const isCutShort = await Promise.race([
     starting.then(() => false),
     stopped.then(() => true),
@@ -61,6 +75,16 @@ export async function runDaemon({ start, log, clock, stop, bug, onHangUp }: RunO
 async function reloadOnceStarted(starting: Promise<Daemon>, stop: AbortSignal): Promise<void> {
   const daemon = await starting.catch(() => undefined);
   if (!stop.aborted) await daemon?.reload();
+}
+
+async function dumpOnceStarted(starting: Promise<Daemon>, { log, writeDump }: RunOptions): Promise<void> {
+  const daemon = await starting.catch(() => undefined);
+  if (daemon === undefined) return;
+  try {
+    writeDump(await daemon.dump());
+  } catch (error) {
+    log.error('the state cannot be dumped', { error });
+  }
 }
 
 async function stopSafely(daemon: Daemon, reason: string, log: Log): Promise<boolean> {

@@ -28,6 +28,7 @@ function toVipSettings(value: ValuesOf<typeof vipSettings>): VipSettings {
         duration: value['election.lease.duration'],
         renewDeadline: value['election.lease.renewDeadline'],
         retryPeriod: value['election.lease.retryPeriod'],
+        annotations: value['election.lease.annotations'] ?? {},
       },
       vrrp: {
         version: value['election.vrrp.version'] === 2 ? 2 : 3,

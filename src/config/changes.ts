@@ -23,6 +23,7 @@ const treatments: { readonly [Path in SettingPath]: 'in-place' | 'restart' } = {
   'election.lease.duration': 'restart',
   'election.lease.renewDeadline': 'restart',
   'election.lease.retryPeriod': 'restart',
+  'election.lease.annotations': 'in-place',
   'election.vrrp.version': 'restart',
   'election.vrrp.virtualRouterId': 'restart',
   'election.vrrp.priority': 'in-place',

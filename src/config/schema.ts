@@ -1,4 +1,5 @@
 import { hostName, listenAddress, plainAddresses, plainAddressOrNone, servers, vipAddresses } from './address-kinds.js';
+import { annotations } from './annotations-kind.js';
 import type { Kind } from './kinds.js';
 import * as kinds from './kinds.js';
 import { command, scripts, trackedInterfaces } from './tracking-kinds.js';
@@ -112,6 +113,12 @@ export const vipSettings = {
     'lease-retry-period',
     '1s',
     'The pause between two attempts to take or renew the Lease; 1.2 times this is less than the renew deadline.',
+  ),
+  'election.lease.annotations': optional(
+    annotations,
+    'lease-annotations',
+    'none',
+    'Annotations that the Lease gets whenever this node writes it; what others wrote there stays, and so does one that is taken out here.',
   ),
   'election.vrrp.version': setting(
     kinds.count(2, 3),

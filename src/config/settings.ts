@@ -103,6 +103,8 @@ export interface LeaseSettings {
   readonly duration: Millis;
   readonly renewDeadline: Millis;
   readonly retryPeriod: Millis;
+  /** Written into the Lease beside what is there. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 export interface LoadBalancerSettings {

@@ -3,18 +3,21 @@ import type { Clock } from '../time/clock.js';
 import type { Millis } from '../time/instant.js';
 import type { ApiAnswer, KubernetesClient } from './client.js';
 import { asObject } from './json.js';
-import { decodeLease, encodeLease, replaceRecord } from './lease-codec.js';
+import { type Annotations, decodeLease, encodeLease, replaceRecord } from './lease-codec.js';
 import { type ReflectorOptions, reflect } from './reflector.js';
 import { refused } from './refusal.js';
 
-/** One Lease of the Kubernetes API: get, create and update in the foreground lane, the watch in the background. */
+/**
+ * One Lease of the Kubernetes API: get, create and update in the foreground lane, the watch in the background.
+ * @param lease.annotations what every write adds to the annotations of the Lease, as they shall be at that moment
+ */
 export function createLeaseApi(
   client: KubernetesClient,
-  lease: { readonly namespace: string; readonly name: string },
+  lease: { readonly namespace: string; readonly name: string; readonly annotations?: () => Annotations },
   clock: Clock,
   watching: Pick<ReflectorOptions, 'minimumWatch' | 'random'> = {},
 ): LeaseApi {
-  const { namespace, name } = lease;
+  const { namespace, name, annotations = () => ({}) } = lease;
   const collection = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
   const path = `${collection}/${encodeURIComponent(name)}`;
   return {
@@ -23,12 +26,12 @@ export function createLeaseApi(
     },
 
     async create(record, timeout) {
-      const body = encodeLease(namespace, name, record);
+      const body = encodeLease(namespace, name, record, annotations());
       return answerOf(await client.request({ method: 'POST', path: collection, body, timeout }), name);
     },
 
     async update(observed, record, timeout) {
-      const body = replaceRecord(observed, record);
+      const body = replaceRecord(observed, record, annotations());
       return answerOf(await client.request({ method: 'PUT', path, body, timeout }), name);
     },
 

@@ -25,30 +25,45 @@ export function decodeLease(object: JsonObject): ObservedLease | undefined {
   return { record, resourceVersion: identity.resourceVersion, object };
 }
 
+/** Annotations by their names. */
+export type Annotations = Readonly<Record<string, string>>;
+
 /** A new Lease with this record. */
-export function encodeLease(namespace: string, name: string, record: LeaseRecord): JsonObject {
+export function encodeLease(
+  namespace: string,
+  name: string,
+  record: LeaseRecord,
+  annotations: Annotations = {},
+): JsonObject {
   return {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: { namespace, name },
+    metadata: { namespace, name, ...annotated(undefined, annotations) },
     spec: { ...record },
   };
 }
 
 /**
- * The observed Lease with another record and everything else as it was. It carries the version that was observed, which makes the
- * server refuse it if someone wrote in between.
+ * The observed Lease with another record, these annotations, and everything else as it was. It carries the version that was observed,
+ * which makes the server refuse it if someone wrote in between.
  */
-export function replaceRecord(observed: ObservedLease, record: LeaseRecord): JsonObject {
+export function replaceRecord(observed: ObservedLease, record: LeaseRecord, annotations: Annotations = {}): JsonObject {
   const { object, resourceVersion } = observed;
+  const metadata = asObject(object.metadata);
   return {
     ...object,
     // Objects in a list come without these two.
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: { ...asObject(object.metadata), resourceVersion },
+    metadata: { ...metadata, resourceVersion, ...annotated(metadata, annotations) },
     spec: { ...asObject(object.spec), ...record },
   };
+}
+
+/** What of the metadata differs by the annotations. */
+function annotated(metadata: JsonObject | undefined, annotations: Annotations): JsonObject {
+  if (Object.keys(annotations).length === 0) return {};
+  return { annotations: { ...asObject(metadata?.annotations), ...annotations } };
 }
 
 function count(value: unknown): number | undefined {

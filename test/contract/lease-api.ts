@@ -81,6 +81,21 @@ export function leaseApiContract(server: string, api: () => ApiUnderTest): void 
       assert.deepEqual({ labels, annotations }, metadata);
     });
 
+    test('annotations of the settings are in every write, beside those of others', async () => {
+      await using at = await open();
+      let annotations: Record<string, string> = { 'example.com/team': 'net', mode: 'first' };
+      const lease = createLeaseApi(at.client, { namespace, name: at.name, annotations: () => annotations }, clock);
+      const read = async () => ((await at.operate('GET', at.path)).metadata as JsonObject).annotations;
+      expectLease(await lease.create(heldBy('cp1'), enough));
+      assert.deepEqual(await read(), annotations);
+      await at.operate('PATCH', at.path, {
+        metadata: { annotations: { 'example.com/note': 'keep me', mode: 'foreign' } },
+      });
+      annotations = { mode: 'second' };
+      expectLease(await lease.update(expectLease(await lease.read(enough)), heldBy('cp2'), enough));
+      assert.deepEqual(await read(), { 'example.com/team': 'net', 'example.com/note': 'keep me', mode: 'second' });
+    });
+
     test('a released Lease has an empty holder, one second, and its transitions', async () => {
       await using at = await open();
       const { lease, path } = at;
@@ -220,6 +235,7 @@ export function leaseApiContract(server: string, api: () => ApiUnderTest): void 
 }
 
 interface LeaseAtStation extends Station {
+  readonly name: string;
   readonly path: string;
   readonly lease: LeaseApi;
   /** The same Lease in the hands of another client. */
@@ -233,6 +249,7 @@ async function openLease(api: ApiUnderTest): Promise<LeaseAtStation> {
   const name = `lease-${process.pid}-${count++}`;
   return {
     ...station,
+    name,
     path: `${collection}/${name}`,
     lease: createLeaseApi(station.client, { namespace, name }, clock, { minimumWatch: millis(1_000) }),
     foreign: createLeaseApi(station.operator, { namespace, name }, clock),

@@ -167,6 +167,25 @@ test('SIGHUP does not end the daemon', () =>
     assert.equal((await status()).vips[0]?.held, true);
   }));
 
+test('SIGUSR1 writes the state as one line of JSON, disturbs nothing, and opens no debugger', () =>
+  withHost('usr1', async ({ configure, start, status, host }) => {
+    const daemon = await start(await configure());
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
+    daemon.signal('SIGUSR1');
+    const line = await until(
+      async () => (await readFile(daemon.log, 'utf8')).split('\n').find((l) => l.startsWith('{')),
+      { what: 'the dump' },
+    );
+    const dump = JSON.parse(line);
+    assert.equal(dump.msg, 'state dump');
+    assert.equal(dump.settings.vips[0].name, 'web');
+    assert.equal(dump.vips[0].state.stage.kind, 'serving');
+    assert.equal(dump.vips[0].loadBalancer.mode, 'proxy');
+    assert.equal((await status()).vips[0]?.held, true);
+    assert.doesNotMatch(await host.run('ss', ['-ltn']), /:9229\b/);
+    assert.doesNotMatch(await readFile(daemon.log, 'utf8'), /Debugger/);
+  }));
+
 test('a daemon that runs out of descriptors gives the VIP up, and ends when it is told to', () =>
   withHost('files', async ({ configure, start, status, host }) => {
     const daemon = await start(await configure());

@@ -9,6 +9,7 @@ import { statusExample } from '../telemetry/status-example.js';
 function setUp() {
   const events: string[] = [];
   const hangUps: (() => void)[] = [];
+  const asks: (() => void)[] = [];
   const stop = new AbortController();
   const bug = new AbortController();
   const clock = createFakeClock();
@@ -20,6 +21,10 @@ function setUp() {
     async reload() {
       events.push('reload');
       return { ok: true, changes: [] };
+    },
+    async dump() {
+      events.push('dump');
+      return { version: '1' };
     },
     stop(reason) {
       events.push(`stop ${reason}`);
@@ -36,9 +41,12 @@ function setUp() {
     stop: stop.signal,
     bug: bug.signal,
     onHangUp: (listener) => hangUps.push(listener),
+    onDump: (listener) => asks.push(listener),
+    writeDump: (state) => void events.push(`write ${JSON.stringify(state)}`),
   });
+  const ask = () => asks.forEach((listener) => void listener());
   const hangUp = () => hangUps.forEach((listener) => void listener());
-  return { events, stop, bug, hangUp, clock, started, failed, stopped, code };
+  return { events, stop, bug, hangUp, ask, clock, started, failed, stopped, code };
 }
 
 function withResolvers<T>() {
@@ -158,4 +166,23 @@ test('SIGHUP during a start that fails changes nothing about how it ends', async
   run.started.reject(new Error('no such interface'));
   await assert.rejects(run.code, /^Error: no such interface$/);
   assert.deepEqual(run.events, []);
+});
+
+test('SIGUSR1 has the state written, after the start if it comes before, once for all who ask meanwhile', async () => {
+  const run = setUp();
+  run.ask();
+  run.ask();
+  await settle();
+  assert.deepEqual(run.events, []);
+  run.started.resolve();
+  await settle();
+  assert.deepEqual(run.events, ['dump', 'write {"version":"1"}']);
+  run.ask();
+  await settle();
+  assert.deepEqual(run.events.slice(2), ['dump', 'write {"version":"1"}']);
+  run.stop.abort('SIGTERM');
+  run.ask();
+  run.stopped.resolve();
+  assert.equal(await run.code, 0);
+  assert.deepEqual(run.events.at(-1), 'info stopped');
 });

@@ -75,7 +75,8 @@ test('who elects and where takes a restart, and so does what the VIP is; how VRR
   const paths = [...Object.keys(globalSettings), ...Object.keys(vipSettings)] as SettingPath[];
   const inPlace = paths.filter(isAppliedInPlace);
   for (const path of paths) {
-    const isOperating = /^(loadBalancer|announce|election\.vrrp)\./.test(path) || path === 'log.level';
+    const isSign = path === 'log.level' || path === 'election.lease.annotations';
+    const isOperating = /^(loadBalancer|announce|election\.vrrp)\./.test(path) || isSign;
     const isFixed = ['loadBalancer.mode', 'loadBalancer.backends.from', ...fixedInVrrp].includes(path);
     assert.equal(inPlace.includes(path), isOperating && !isFixed, path);
   }

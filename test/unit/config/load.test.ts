@@ -52,6 +52,7 @@ test('an address alone is enough: all else has a default', async () => {
             duration: 5000,
             renewDeadline: 3000,
             retryPeriod: 1000,
+            annotations: {},
           },
           vrrp: {
             version: 3,
