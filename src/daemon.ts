@@ -2,9 +2,11 @@ import type { ControlAnswer, DrainRequest } from './admin/control.js';
 import { lockHost } from './admin/lock.js';
 import { type Configuration, createReload } from './admin/reload.js';
 import { startAdminServer } from './admin/server.js';
+import { Misconfigured } from './config/misconfigured.js';
 import type { VipSettings } from './config/settings.js';
 import { withoutSecrets } from './dump.js';
-import { findVipLinks, removeLeftovers, requireCapabilities } from './host.js';
+import { type Found, findGround } from './ground.js';
+import { removeLeftovers, requireCapabilities } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
 import { createNetwork } from './kernel/linux/network.js';
@@ -13,11 +15,11 @@ import { createPrograms } from './kernel/linux/programs.js';
 import { createRelay } from './kernel/linux/relay.js';
 import { createSupervisor } from './kernel/linux/supervisor-socket.js';
 import { createVrrpSockets } from './kernel/linux/vrrp-socket.js';
-import type { Link } from './kernel/ports.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
 import { applyChanges, drain } from './operate.js';
-import { type Choice, createPlanes } from './planes.js';
+import { createPlanes } from './planes.js';
+import { createStandingVip } from './standing-vip.js';
 import { createReports, noReports } from './supervisor/driver.js';
 import type { Supervision } from './supervisor/environment.js';
 import { statusLine } from './supervisor/status-line.js';
@@ -29,7 +31,7 @@ import type { Clock } from './time/clock.js';
 import { millis, plus } from './time/instant.js';
 import { createSystemClock } from './time/system-clock.js';
 import type { DaemonStatus } from './vip/status.js';
-import { createVip, type Vip } from './vip-parts.js';
+import type { Vip } from './vip-parts.js';
 
 /** A daemon that has started. */
 export interface Daemon {
@@ -143,15 +145,18 @@ export async function startDaemon(
     closers.push(() => admin[Symbol.asyncDispose]());
     const network = createNetwork(addon, clock);
     await removeLeftovers(network, settings.vips, log);
-    const links = await findVipLinks(network, settings.vips, log);
     const relay = createRelay(addon);
     closers.push(() => relay[Symbol.dispose]());
     const memoryFile = `${settings.admin.socket}.sysctls.json`;
     const planes = createPlanes({ addon, relay, memoryFile, clock, log });
     await planes.removeLeftovers(settings.vips);
-    const choices = new Map<string, Choice>();
-    for (const vip of settings.vips) choices.set(vip.name, await planes.choose(vip));
-    const addresses = await network.addresses();
+    const find = (vip: VipSettings) => findGround(network, planes, vip);
+    const found = new Map<string, Found>();
+    for (const vip of settings.vips) {
+      const result = await find(vip);
+      if (!result.ok && result.because === 'misconfigured') throw new Misconfigured(result.message);
+      found.set(vip.name, result);
+    }
     let client: KubernetesClient | undefined;
     const virtualIps = settings.vips.flatMap((vip) => vip.addresses.map((address) => address.ip));
     const localPort = localApiPort(settings.vips);
@@ -183,8 +188,7 @@ export async function startDaemon(
     };
     closers.push(giveUpOnce);
     for (const vip of settings.vips) {
-      const ground = { link: links.get(vip.name) as Link, choice: choices.get(vip.name) as Choice, addresses };
-      vips.push(createVip(vip, ground, shared));
+      vips.push(createStandingVip(vip, { found: found.get(vip.name) as Found, find, shared }));
     }
     metrics.readFrom(async () => {
       await look();

@@ -1,10 +1,9 @@
 import { Misconfigured } from './config/misconfigured.js';
 import type { Settings, VipSettings } from './config/settings.js';
 import { MissingPrivilege } from './kernel/missing-privilege.js';
-import type { Capabilities, Link, Network } from './kernel/ports.js';
+import type { Capabilities, Network } from './kernel/ports.js';
 import { formatCidr } from './net/cidr.js';
 import type { Log } from './telemetry/log.js';
-import { chooseInterface } from './vip/interface.js';
 import { findLeftovers } from './vip/leftovers.js';
 
 /** The capabilities that the settings need, by name without `CAP_`, and each one's purpose, to follow "to". */
@@ -46,27 +45,4 @@ export async function removeLeftovers(network: Network, vips: readonly VipSettin
     await network.removeAddress(address);
     log.warn('leftover removed', { address: formatCidr(address), because });
   }
-}
-
-/** The interface of every VIP, by the VIP's name. Throws Misconfigured when there is none for one of them. */
-export async function findVipLinks(
-  network: Network,
-  vips: readonly VipSettings[],
-  log: Log,
-): Promise<ReadonlyMap<string, Link>> {
-  const [links, addresses, route4, route6] = await Promise.all([
-    network.links(),
-    network.addresses(),
-    network.defaultRouteLink(4),
-    network.defaultRouteLink(6),
-  ]);
-  const defaultRouteLinks = { 4: route4, 6: route6 };
-  const chosen = new Map<string, Link>();
-  for (const vip of vips) {
-    const choice = chooseInterface({ links, addresses, defaultRouteLinks }, vip.addresses, vip.interface);
-    if (!choice.ok) throw new Misconfigured(`vips: ${vip.name}: ${choice.message} (--interface, VIPD_INTERFACE)`);
-    log.info('interface', { vip: vip.name, interface: choice.link.name, because: choice.because });
-    chosen.set(vip.name, choice.link);
-  }
-  return chosen;
 }

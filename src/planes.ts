@@ -39,7 +39,7 @@ export interface Planes {
    * KernelError when the kernel refuses.
    */
   removeLeftovers(vips: readonly VipSettings[]): Promise<void>;
-  /** Tries what the host can do; nothing stays changed. Throws Misconfigured when it cannot do what the settings ask for. */
+  /** Tries what the host can do; nothing stays changed, and what serves other VIPs is left alone. Throws Misconfigured when it cannot do what the settings ask for. */
   choose(vip: VipSettings): Promise<Choice>;
   /** Whether the mode that was chosen can do what changed settings ask for. Throws an Error of one sentence when it cannot. */
   check(mode: Choice['mode'], vip: VipSettings): Promise<void>;
@@ -72,6 +72,8 @@ export function createPlanes(parts: {
   const redirectShare = createShares(redirects.set);
   const balancingShare = createShares(balancing.set);
   const masqueradeShare = createShares(masquerade.set);
+  // Trials leave alone what VIPs have that are served already.
+  const trials = { redirects: redirectShare(), balancing: balancingShare(), masquerade: masqueradeShare() };
   const settingsOf = (user: SettingsUser) => ({
     hold: (family: Family) => hostSettings.hold(user, family),
     trouble: hostSettings.trouble,
@@ -82,8 +84,8 @@ export function createPlanes(parts: {
     const support = await ipvs.probe(ipvsScheduler(vip.loadBalancer.scheduler));
     if (!support.ok) return { ok: false, ...ipvsRefusals[support.because] };
     const host = await tryHost('ipvs', vip, async (families) => {
-      await masquerade.set(families.map((family) => ({ ip: trialIps[family], port: 9, refuses: true })));
-      await masquerade.set([]);
+      await trials.masquerade.set(families.map((family) => ({ ip: trialIps[family], port: 9, refuses: true })));
+      await trials.masquerade.set([]);
     });
     return host.ok ? { ok: true, because: `the kernel has IPVS ${support.version}` } : host;
   }
@@ -95,8 +97,8 @@ export function createPlanes(parts: {
         const backends = [1, 2].map((port) => ({ name: `${port}`, ip, port, draining: false }));
         return { ip, port: 9, scheduler: 'roundrobin' as const, backends };
       });
-      await balancing.set(services);
-      await balancing.set([]);
+      await trials.balancing.set(services);
+      await trials.balancing.set([]);
     });
   }
 
@@ -123,8 +125,8 @@ export function createPlanes(parts: {
   async function proxy(vip: VipSettings, because: string): Promise<Choice> {
     if (entryOf(vip) === 'redirect') {
       try {
-        await redirects.set(familiesOf(vip).map((family) => ({ ip: trialIps[family], port: 1, toPort: 1 })));
-        await redirects.set([]);
+        await trials.redirects.set(familiesOf(vip).map((family) => ({ ip: trialIps[family], port: 1, toPort: 1 })));
+        await trials.redirects.set([]);
       } catch (error) {
         log.error('nftables cannot redirect VIP:port to the proxy: the VIP will reach only what listens on its host', {
           because: error,

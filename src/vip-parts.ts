@@ -7,15 +7,8 @@ import { createTcpProber, type Prober } from './balancer/prober.js';
 import { authoritiesIn, createTrust } from './balancer/trust.js';
 import type { HealthCheckSettings, VipSettings } from './config/settings.js';
 import { type ElectionParts, nothingMore } from './election-parts.js';
-import type {
-  InterfaceAddress,
-  Link,
-  Network,
-  NetworkChange,
-  PacketSockets,
-  Programs,
-  VrrpSockets,
-} from './kernel/ports.js';
+import type { Ground } from './ground.js';
+import type { Network, NetworkChange, PacketSockets, Programs, VrrpSockets } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
 import type { ClusterCa } from './kubernetes/credentials.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
@@ -75,7 +68,7 @@ export interface Vip {
 const bootMargin = 500;
 /** How long beyond a Lease a holder is waited for that still answers for the address. */
 const patienceMargin = 500;
-const offStatus: LoadBalancerStatus = {
+export const offStatus: LoadBalancerStatus = {
   mode: 'off',
   because: 'configured',
   trouble: undefined,
@@ -83,14 +76,6 @@ const offStatus: LoadBalancerStatus = {
   backends: [],
 };
 const noDataPath: DataPath = { open: async () => {}, reset: async () => {}, close: async () => {} };
-
-/** What of this host a VIP stands on. */
-export interface Ground {
-  readonly link: Link;
-  /** The host's addresses when the daemon started. */
-  readonly addresses: readonly InterfaceAddress[];
-  readonly choice: Choice;
-}
 
 /** Builds the parts of one VIP and hands each its ports. Nothing is contended for before `start`. */
 export function createVip(first: VipSettings, ground: Ground, shared: Shared): Vip {
@@ -393,7 +378,7 @@ function sourcesOf(nodes: readonly ControlPlaneNode[], port: number, family: Fam
   });
 }
 
-function logFor(log: Log, vip: string): Log {
+export function logFor(log: Log, vip: string): Log {
   return {
     debug: (message, fields) => log.debug(message, { vip, ...fields }),
     info: (message, fields) => log.info(message, { vip, ...fields }),

@@ -91,10 +91,28 @@ export const dnsSubdomain: Kind<string> = scalar('name', (text) => {
 });
 
 /** IFNAMSIZ is 16 with the final zero; dev_valid_name() in net/core/dev.c. */
-export const interfaceName: Kind<string> = scalar('interface', (text) =>
-  /^[^\s/:]{1,15}$/.test(text) && text !== '.' && text !== '..'
+export const interfaceName: Kind<string> = scalar('interface', readInterfaceName);
+
+function readInterfaceName(text: string): string | Wrong {
+  return /^[^\s/:]{1,15}$/.test(text) && text !== '.' && text !== '..'
     ? text
-    : new Wrong(`${shown(text)} cannot be an interface; write the name that \`ip link\` shows, such as eth0`),
+    : new Wrong(`${shown(text)} cannot be an interface; write the name that \`ip link\` shows, such as eth0`);
+}
+
+/** The name of an interface, or a regular expression between slashes, which no name has. */
+export function readInterfaceSelector(text: string): string | RegExp | Wrong {
+  const pattern = /^\/(.+)\/$/s.exec(text)?.[1];
+  if (pattern === undefined) return readInterfaceName(text);
+  try {
+    return new RegExp(pattern);
+  } catch (error) {
+    return new Wrong(`${error instanceof Error ? error.message : error}; write one such as /^en/`);
+  }
+}
+
+export const interfaceSelector: Kind<string | RegExp> = scalar(
+  'interface, or a regular expression between slashes',
+  readInterfaceSelector,
 );
 
 export const filePath: Kind<string> = scalar('path', (text) =>

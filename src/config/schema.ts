@@ -78,10 +78,10 @@ export const vipSettings = {
     'no address is given; name the virtual IP, such as 192.168.1.100',
   ),
   interface: optional(
-    kinds.interfaceName,
+    kinds.interfaceSelector,
     'interface',
     "the interface whose subnet holds the address, else the default route's",
-    'The interface that gets the addresses.',
+    'The interface that gets the addresses: its name, or a regular expression between slashes, `/^en/`. Of several that match, it is the one whose subnet holds the address, else the only one that is up. While there is none, the VIP waits for it.',
   ),
   'election.type': setting(
     kinds.choice(['lease', 'vrrp', 'none']),

@@ -26,13 +26,16 @@ export interface VipSettings {
   readonly name: string;
   readonly addresses: readonly Cidr[];
   /** `undefined`: the interface whose subnet holds the address, else the default route's. */
-  readonly interface: string | undefined;
+  readonly interface: InterfaceSelector | undefined;
   readonly election: ElectionSettings;
   readonly announce: { readonly burst: number; readonly interval: Millis };
   /** Whole seconds; `off` leaves the address for ever. */
   readonly deadManSwitch: Millis | 'off';
   readonly loadBalancer: LoadBalancerSettings;
 }
+
+/** The name of an interface, or what it must match. */
+export type InterfaceSelector = string | RegExp;
 
 export interface ElectionSettings {
   readonly type: 'lease' | 'vrrp' | 'none';

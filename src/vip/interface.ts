@@ -11,8 +11,9 @@ export interface HostView {
 }
 
 export type InterfaceChoice =
-  | { readonly ok: true; readonly link: Link; readonly because: 'configured' | 'subnet' | 'default-route' }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: true; readonly link: Link; readonly because: 'configured' | 'pattern' | 'subnet' | 'default-route' }
+  /** `absent`: it may yet appear; `unfit`: somebody must change something. */
+  | { readonly ok: false; readonly refusal: 'absent' | 'unfit'; readonly message: string };
 
 interface Candidate {
   readonly link: Link;
@@ -21,21 +22,21 @@ interface Candidate {
 }
 
 /**
- * The one interface for all addresses of a VIP: the configured one, else the one whose subnets hold them, else the default
- * route's. An address that is in no subnet goes where the others are.
+ * The one interface for all addresses of a VIP: the configured one, or the one of those that match the pattern; else the one whose
+ * subnets hold them, else the default route's. An address that is in no subnet goes where the others are.
  */
 export function chooseInterface(
   host: HostView,
   vips: readonly Cidr[],
-  configured: string | undefined,
+  configured: string | RegExp | undefined,
 ): InterfaceChoice {
   const reserved = vips.map((vip) => refuseReserved(host, vip)).find((message) => message !== undefined);
-  if (reserved !== undefined) return { ok: false, message: reserved };
+  if (reserved !== undefined) return { ok: false, refusal: 'unfit', message: reserved };
+  if (configured instanceof RegExp) return chooseByPattern(host, vips, configured);
   if (configured !== undefined) {
     const link = host.links.find((l) => l.name === configured);
     if (link !== undefined) return { ok: true, link, because: 'configured' };
-    const names = host.links.map((l) => l.name).join(', ');
-    return { ok: false, message: `interface ${configured} does not exist; this host has ${names}` };
+    return { ok: false, refusal: 'absent', message: `interface ${configured} does not exist; ${named(host.links)}` };
   }
   const candidates = vips.map((vip) => candidateFor(host, vip));
   const found = candidates.filter((candidate) => candidate !== undefined);
@@ -45,6 +46,7 @@ export function chooseInterface(
     const homeless = vips[candidates.indexOf(undefined)] as Cidr;
     return {
       ok: false,
+      refusal: 'absent',
       message: `no interface has a subnet that holds ${formatCidr(homeless)}, and there is no default route; set interface`,
     };
   }
@@ -53,9 +55,31 @@ export function chooseInterface(
     const message =
       `${first.vip.ip} belongs on ${first.link.name} and ${other.vip.ip} on ${other.link.name}, but the addresses of a VIP ` +
       'are on one interface; make two VIPs, or set interface';
-    return { ok: false, message };
+    return { ok: false, refusal: 'unfit', message };
   }
   return { ok: true, link: first.link, because: first.because };
+}
+
+/** Of several that match, the subnet says which; where it does not, only one may be up. */
+function chooseByPattern(host: HostView, vips: readonly Cidr[], pattern: RegExp): InterfaceChoice {
+  const matching = host.links.filter(({ name }) => pattern.test(name));
+  const holders = new Set(vips.map((vip) => subnetOf(host, vip)?.link));
+  const up = matching.filter((link) => link.up);
+  for (const links of [matching, matching.filter(({ index }) => holders.has(index)), up]) {
+    const [link, ...others] = links;
+    if (link !== undefined && others.length === 0) return { ok: true, link, because: 'pattern' };
+  }
+  if (matching.length === 0)
+    return { ok: false, refusal: 'absent', message: `no interface matches ${pattern}; ${named(host.links)}` };
+  const which = matching.map(({ name }) => name).join(', ');
+  // Those that are down may not have their addresses yet.
+  const refusal = up.length === 0 ? 'absent' : 'unfit';
+  const message = `${which} match ${pattern}, and not one of them alone has a subnet of the address or is up; name one`;
+  return { ok: false, refusal, message };
+}
+
+function named(links: readonly Link[]): string {
+  return `this host has ${links.map(({ name }) => name).join(', ')}`;
 }
 
 function candidateFor(host: HostView, vip: Cidr): Candidate | undefined {

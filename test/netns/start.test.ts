@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { until } from './poll.js';
-import { ask, serve, vip, withHost } from './with-host.js';
+import { ask, serve, vip, web, withHost } from './with-host.js';
 
 for (const capability of ['NET_ADMIN', 'NET_RAW']) {
   test(`without ${capability} the daemon ends with 77 and names it`, () =>
@@ -28,11 +28,34 @@ test('a VIP that is the host’s own address is refused in one sentence', () =>
     assert.ok((await host.addresses()).some((address) => address.ip === vip));
   }));
 
-test('an interface that does not exist is refused, and those that do are named', () =>
-  withHost('eth', async ({ configure, start }) => {
+test('a VIP waits for an interface that is not there yet, and another VIP does not', () =>
+  withHost('eth', async ({ configureVips, start, status, host }) => {
+    const late = { ...web, name: 'late', addresses: ['10.88.0.100'], interface: '/^late/' };
+    const daemon = await start(await configureVips([web, late]));
+    await until(async () => (await status()).vips[0]?.held, { what: 'the other VIP held' });
+    const waiting = (await status()).vips[1];
+    assert.deepEqual([waiting?.role, waiting?.because, waiting?.interface], ['fault', 'no-interface', '/^late/']);
+    await host.run('ip', ['link', 'add', 'late7', 'type', 'veth', 'peer', 'name', 'other']);
+    for (const end of ['other', 'late7']) await host.run('ip', ['link', 'set', end, 'up']);
+    // An event tells of it: sooner than the next look by the clock.
+    await until(async () => (await status()).vips[1]?.held, { within: 3000, what: 'the late VIP held' });
+    assert.equal((await status()).vips[1]?.interface, 'late7');
+    const lines = (await readFile(daemon.log, 'utf8')).split('\n');
+    const said = lines.filter((line) => line.includes('the VIP waits'));
+    assert.equal(said.length, 1);
+    assert.match(said[0] ?? '', /no interface matches \/\^late\/; this host has .*eth0/);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).code, 0);
+    assert.ok(!(await host.addresses()).some(({ ip }) => ip === '10.88.0.100'));
+  }));
+
+test('a daemon whose VIP still waits ends when it is told to', () =>
+  withHost('waits', async ({ configure, start, status }) => {
     const daemon = await start(await configure({ interface: 'eth7' }));
-    assert.equal((await daemon.ended).code, 2);
+    await until(async () => (await status()).vips[0]?.because === 'no-interface', { what: 'the fault' });
     assert.match(await readFile(daemon.log, 'utf8'), /eth7 does not exist; this host has .*eth0/);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).code, 0);
   }));
 
 test('a second vipd on the same admin socket is refused, and the first goes on', () =>

@@ -381,6 +381,7 @@ const flags: readonly (readonly [flag: string, text: string, reason: RegExp])[] 
   ['backends', '10.0.0.1:6443', /is not a server; write/],
   ['interface', 'a-much-too-long-name', /cannot be an interface/],
   ['interface', '..', /cannot be an interface/],
+  ['interface', '/en(/', /Invalid regular expression: .*; write one such as \/\^en\//],
   ['kubeconfig', '', /"" is not a path/],
   ['lease-name', 'A_B', /write "a_b"|is not a name as Kubernetes wants it/],
   ['lease-name', 'a_b', /use lower-case letters, digits, inner hyphens and dots/],

@@ -111,3 +111,22 @@ test('IPv6 leftovers are known like those of IPv4', () => {
   });
   assert.deepEqual(findLeftovers([own], [vip, vip6]), { remove: [], own: [own] });
 });
+
+test('a pattern means the one interface that matches, the one with the subnet, or the one that is up', () => {
+  const [, eth0, eth1] = links as [Link, Link, Link];
+  const down = (link: Link) => ({ ...link, up: false });
+  const choose = (pattern: RegExp, present: readonly Link[], addresses: readonly InterfaceAddress[] = []) => {
+    const choice = chooseInterface({ links: present, addresses, defaultRouteLinks: { 4: 1, 6: 1 } }, [vip], pattern);
+    return choice.ok ? `${choice.link.name} ${choice.because}` : `${choice.refusal}: ${choice.message}`;
+  };
+  assert.equal(choose(/^eth0$/, links), 'eth0 pattern');
+  assert.equal(choose(/^eth/, [down(eth0)]), 'eth0 pattern');
+  assert.equal(choose(/^eth/, links, [address('10.1.0.5/24', 3)]), 'eth1 pattern');
+  assert.equal(choose(/^eth/, [eth0, down(eth1)], [address('10.1.0.5/24', 3)]), 'eth1 pattern');
+  assert.equal(choose(/^eth/, [eth0, down(eth1)]), 'eth0 pattern');
+  // What holds the address, but does not match, does not count.
+  assert.equal(choose(/^eth1/, links, [address('10.1.0.5/24', 2)]), 'eth1 pattern');
+  assert.match(choose(/^eth/, links), /^unfit: eth0, eth1 match \/\^eth\/, and not one of them alone/);
+  assert.match(choose(/^eth/, [down(eth0), down(eth1)]), /^absent: eth0, eth1 match/);
+  assert.match(choose(/^en/, links), /^absent: no interface matches \/\^en\/; this host has lo, eth0, eth1$/);
+});
