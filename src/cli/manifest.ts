@@ -6,7 +6,7 @@ import { variable } from '../config/environment.js';
 import { type LoadedSettings, loadSettings, type Sources } from '../config/load.js';
 import { configFlag, environmentName } from '../config/schema.js';
 import type { Printed, WorkloadChoices } from '../manifest/manifest.js';
-import { type Arguments, type CliIo, type Command, refuseUsage } from './command.js';
+import { type Arguments, type CliIo, type Command, refuseUsage, warn } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { settingsOptions, sourcesOf } from './settings-options.js';
 
@@ -81,11 +81,12 @@ async function printPod(args: Arguments, io: CliIo, isFirstNode: boolean): Promi
 
 /** Prints the manifest, or nothing and what is wrong. */
 async function print(sources: Sources, io: CliIo, manifest: (loaded: LoadedSettings) => Printed): Promise<number> {
-  // What this host is called says nothing about the nodes.
-  const loaded = await loadSettings({ ...sources, hostname: 'node' });
+  // What this host is called says nothing about the nodes, nor does the pod that this may run in.
+  const loaded = await loadSettings({ ...sources, hostname: 'node', namespaceFile: '/dev/null' });
   if (!loaded.ok) return refuseUsage(io, loaded.problems);
   const printed = manifest(loaded);
   if (!printed.ok) return refuseUsage(io, printed.problems);
+  warn(io, loaded.warnings);
   io.stdout.write(printed.text);
   return exitCodes.ok;
 }

@@ -207,10 +207,10 @@ test("kube-vip's command line starts the daemon: its flags, long and short, swit
   assert.doesNotMatch((await run('start --help')).stdout, /leaseDuration|controlplane/);
 });
 
-test('config check and print say on stderr what of kube-vip is otherwise, and are well all the same', async () => {
+test('config check, config print and manifest say on stderr what of kube-vip is otherwise, and are well all the same', async () => {
   const environment = { cp_enable: 'true', vip_arp: 'true', address: '10.0.0.9', svc_enable: 'true' };
   const said = /^vipd: warning: environment svc_enable: ignored: vipd serves the control plane and no Services; .*\n$/;
-  for (const command of ['config check', 'config print']) {
+  for (const command of ['config check', 'config print', 'manifest pod']) {
     const { code, stdout, stderr } = await run(command, { environment });
     assert.equal(code, 0);
     assert.match(stderr, said);
