@@ -108,7 +108,7 @@ describe('kubernetes client', { concurrency: true }, () => {
 
   test('an answer without an end is given up at the limit', async () => {
     await using at = await open((_, response) => pour(response));
-    assert.equal(refusalOf(await at.get()), 'invalid');
+    assert.equal(refusalOf(await at.get(millis(30_000))), 'invalid');
     assert.equal(refusalOf(await at.watch()), 'invalid');
   });
 
