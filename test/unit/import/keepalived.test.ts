@@ -161,6 +161,8 @@ test('definitions are followed; what nothing defines is named', () => {
   });
   assert.deepEqual(defined.vips[0].addresses, ['192.168.1.100']);
   assert.equal(defined.vips[0].interface, 'eth0');
+  const inQuotes = imported({ keepalived: `$TO=now master\n${instance('notify_master "/bin/tell $TO $(date)"')}` });
+  assert.equal(inQuotes.vips[0].election.vrrp.notify.master, '/bin/tell now master $(date)');
   const guide = vrrpOf(`state ${unfilled('STATE')}\ninterface ${unfilled('INTERFACE')}`, unfilled('APISERVER_VIP'));
   assert.match(guide.remarks, /conf:3: interface \$\{INTERFACE\}: not carried over: \$\{INTERFACE\} is not filled in/);
   assert.match(
@@ -349,4 +351,28 @@ test('what needs rights, or had those of root, is named', () => {
   assert.equal(commandOf('/bin/check').said, three);
   assert.equal(commandOf('/bin/check', 'user nobody').said, '');
   assert.equal(commandOf('/bin/check', '', 'global_defs { script_user nobody\n}').said, '');
+});
+
+test('a command that is for a shell is named', () => {
+  const shell = /write \[\/bin\/sh, -c, …\]$/;
+  for (const script of [
+    'pgrep haproxy || exit 1',
+    'test -e /a && exit 1',
+    'pgrep haproxy >/dev/null',
+    'a | b',
+    'a; b',
+    'kill -0 `cat /run/x`',
+    'kill -0 $(pidof haproxy)',
+    String.raw`test \"$(cat /run/x)\"`,
+  ])
+    assert.match(commandOf(script, 'user nobody').said, shell, script);
+  for (const script of [
+    "/bin/sh -c 'a || b'",
+    String.raw`bash -ec \"a; $(b)\"`,
+    'curl http://a/?b=1&c=2',
+    "grep 'a|b' /c",
+  ])
+    assert.doesNotMatch(commandOf(script, 'user nobody').said, shell, script);
+  const { remarks } = imported({ keepalived: instance('notify_master "echo master > /run/x"') });
+  assert.match(remarks.join('\n'), shell);
 });
