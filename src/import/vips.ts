@@ -4,7 +4,7 @@ import type { Found, FoundSettings, Remarks } from './found.js';
 import type { Instance } from './instance.js';
 import { type FoundScript, isReplaced, noteCommand } from './keepalived-tracking.js';
 import type { Listen, Service } from './service.js';
-import { nearestDnsLabel } from './words.js';
+import { freeName } from './words.js';
 
 /** A VIP of the file to be written. */
 export interface ImportedVip {
@@ -83,7 +83,7 @@ function isStillNeeded({ value, place, notes }: FoundScript, service: Service | 
 /** Names that can be those of VIPs, each once. */
 export function nameVips(vips: readonly ImportedVip[]): readonly ImportedVip[] {
   const names = new Set<string>();
-  return vips.map((vip) => ({ ...vip, name: { ...vip.name, value: freeName(vip.name.value, names) } }));
+  return vips.map((vip) => ({ ...vip, name: { ...vip.name, value: freeName(vip.name.value, 'vip', names) } }));
 }
 
 /** As the file of vipd writes it: without the prefix where that is the host's own. */
@@ -197,12 +197,4 @@ function putService({ name, ips, ports, listened, settings, lists }: Draft, serv
     const sentence = 'none of its servers can be carried over; write loadBalancer.backends.servers';
     remarks.note(service.name.place, [service.name.value], sentence);
   }
-}
-
-function freeName(written: string, taken: Set<string>): string {
-  const base = nearestDnsLabel(written).slice(0, 60) || 'vip';
-  let name = base;
-  for (let number = 2; taken.has(name); number++) name = `${base}-${number}`;
-  taken.add(name);
-  return name;
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { loadSettings } from '../../../src/config/load.js';
+import { withFile } from './checked.js';
 import { imported, problemsOf, unfilled } from './imported.js';
 
 /** An instance with one address and these lines besides. */
@@ -375,4 +377,37 @@ test('a command that is for a shell is named', () => {
     assert.doesNotMatch(commandOf(script, 'user nobody').said, shell, script);
   const { remarks } = imported({ keepalived: instance('notify_master "echo master > /run/x"') });
   assert.match(remarks.join('\n'), shell);
+});
+
+/** Whether `config check` takes the file that comes out. */
+async function isTaken(keepalived: string): Promise<void> {
+  await withFile(imported({ keepalived }).yaml, async (config) => {
+    const loaded = await loadSettings({ flags: { config }, environment: {}, hostname: 'lb1' });
+    assert.ok(loaded.ok, loaded.ok ? '' : loaded.problems.join('\n'));
+  });
+}
+
+test('what is tracked twice is tracked once, and names that become one stay two', async () => {
+  const scripts = ['chk_a', 'chk-a'].map((name) => `vrrp_script ${name} {\nscript /bin/true nobody\n}\n`).join('');
+  const keepalived = `${scripts}${instance(
+    'interface eth0\ntrack_script {\nchk_a\nchk_a weight 5\nchk-a\n}\ntrack_interface {\neth1\neth1 weight -5\n}',
+  )}`;
+  const { vips, remarks } = imported({ keepalived });
+  const { track } = vips[0].election.vrrp;
+  assert.deepEqual(
+    track.scripts.map(({ name, weight }: { name: string; weight?: number }) => [name, weight]),
+    [
+      ['chk-a', undefined],
+      ['chk-a-2', undefined],
+    ],
+  );
+  assert.deepEqual(track.interfaces, [{ name: 'eth1' }]);
+  const twice = 'not carried over: keepalived itself ignores the second of a name';
+  assert.ok(remarks.includes(`keepalived.conf:11: chk_a weight 5: ${twice}`), remarks.join('\n'));
+  assert.ok(remarks.includes(`keepalived.conf:16: eth1 weight -5: ${twice}`));
+  await isTaken(keepalived);
+});
+
+test('an IPv4 and an IPv6 instance of one number are two VIPs that config check takes', async () => {
+  await isTaken(instance('interface eth0', 'V4') + instance('interface eth0', 'V6', '2001:db8::100'));
 });
