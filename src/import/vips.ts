@@ -58,10 +58,10 @@ export function joinVips(
   }
   return drafts.map((draft) => {
     const { name, service, settings, lists } = draft;
-    lists.set(
-      'election.vrrp.track.scripts',
-      draft.scripts.filter((script) => isStillNeeded(script, service, remarks)),
-    );
+    const needed = draft.scripts.filter((script) => isStillNeeded(script, service, remarks));
+    lists.set('election.vrrp.track.scripts', needed);
+    const weight = weightOf(draft.scripts.filter((script) => !needed.includes(script)));
+    if (weight !== undefined) settings.set('election.vrrp.trackWeight', weight);
     if (service === undefined) settings.set('loadBalancer.mode', { ...name, value: 'off' });
     else putService(draft, service, remarks);
     return { name, settings, lists };
@@ -78,6 +78,16 @@ function isStillNeeded({ value, place, notes }: FoundScript, service: Service | 
     'vipd balances itself, checks the backends (loadBalancer.healthCheck), and lowers its priority when none is up (election.vrrp.trackWeight); if it looks at something else, write it into election.vrrp.track.scripts';
   remarks.notCarried(place, ['vrrp_script', value.name], because);
   return false;
+}
+
+/** The default of election.vrrp.trackWeight. */
+const ownWeight = 60;
+
+/** What a script took from the priority, where that is more than vipd takes by itself: peers' priorities may be so far apart. */
+function weightOf(replaced: readonly FoundScript[]): Found<number> | undefined {
+  const sizes = replaced.map(({ value, place }) => ({ value: Math.abs(value.weight ?? 0), place }));
+  const [largest] = sizes.sort((a, b) => b.value - a.value);
+  return largest !== undefined && largest.value > ownWeight ? largest : undefined;
 }
 
 /** Names that can be those of VIPs, each once. */

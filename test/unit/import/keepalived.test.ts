@@ -411,3 +411,17 @@ test('what is tracked twice is tracked once, and names that become one stay two'
 test('an IPv4 and an IPv6 instance of one number are two VIPs that config check takes', async () => {
   await isTaken(instance('interface eth0', 'V4') + instance('interface eth0', 'V6', '2001:db8::100'));
 });
+
+test('a script that vipd replaces leaves its weight behind where that is more than 60', () => {
+  const haproxy = 'listen api\n  bind :6443\n  server cp1 192.168.1.101:6443\n';
+  const withWeights = (a: number, b: number) => {
+    const script = (name: string, weight: number) =>
+      `vrrp_script ${name} {\nscript "pgrep haproxy"\nweight ${weight}\n}\n`;
+    const keepalived = script('a', a) + script('b', b) + instance('track_script {\na\nb\n}');
+    return imported({ keepalived, haproxy });
+  };
+  const { yaml, vips } = withWeights(-70, 100);
+  assert.equal(vips[0].election.vrrp.trackWeight, 100);
+  assert.match(yaml, /trackWeight: 100 # keepalived\.conf:5\n/);
+  assert.equal(withWeights(-60, 2).vips[0].election.vrrp.trackWeight, undefined);
+});
