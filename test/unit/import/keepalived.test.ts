@@ -425,3 +425,42 @@ test('a script that vipd replaces leaves its weight behind where that is more th
   assert.match(yaml, /trackWeight: 100 # keepalived\.conf:5\n/);
   assert.equal(withWeights(-60, 2).vips[0].election.vrrp.trackWeight, undefined);
 });
+
+test('what the instances of a group track is compared: nothing of it is lost without a word', () => {
+  const script = 'vrrp_script s {\nscript /bin/true nobody\n}\n';
+  const group = (four: string, six: string) => {
+    const both = instance(`version 3\n${four}`, 'V4') + instance(`version 3\n${six}`, 'V6', '2001:db8::100');
+    return imported({ keepalived: `vrrp_sync_group G {\ngroup {\nV4\nV6\n}\n}\n${script}${both}` });
+  };
+  const tracks = (name: string, weight = '') => `track_${name} ${weight}\n}`;
+  const scriptBy = (weight: string) => tracks('script {\ns', weight);
+  const interfaceBy = (weight: string) => tracks('interface {\neth1', weight);
+
+  assert.equal(group(interfaceBy('weight 0'), interfaceBy('')).vips.length, 1);
+  const same = group(scriptBy('weight -5'), scriptBy('weight -5'));
+  assert.equal(same.vips.length, 1);
+  assert.equal(same.vips[0].election.vrrp.track.scripts.length, 1);
+  assert.doesNotMatch(same.remarks.join('\n'), /group/);
+
+  for (const [by, what] of [
+    [scriptBy, 'track_script s'],
+    [interfaceBy, 'track_interface eth1'],
+  ] as const) {
+    const other = group(by('weight -5'), by('weight -6'));
+    assert.equal(other.vips.length, 2);
+    assert.ok(
+      other.remarks.some((r) =>
+        r.startsWith(`keepalived.conf:1: vrrp_sync_group G: not carried over: its instances differ in ${what}, so`),
+      ),
+      other.remarks.join('\n'),
+    );
+    const some = group('', by(''));
+    assert.equal(some.vips.length, 1);
+    assert.match(
+      some.remarks.join('\n'),
+      new RegExp(
+        `conf:\\d+: ${what.replace('track_script', 'vrrp_script')}: not every instance of the group G tracks it; their one VIP does`,
+      ),
+    );
+  }
+});
