@@ -13,6 +13,7 @@ export interface CommandNote {
 }
 
 const rights = 'it runs with the rights of vipd: under manifests/vipd.service a user with three capabilities';
+const shell = 'no shell reads this; write [/bin/sh, -c, …]';
 
 /**
  * @param words the line, of which the second word is the command
@@ -29,6 +30,7 @@ export function importCommand(place: Place, words: readonly string[], hasUser: b
   }
   const notes: CommandNote[] = [];
   if (!hasUser || /kill|pidof/.test(command)) notes.push(note(rights));
+  if (needsShell(command)) notes.push(note(shell));
   return { command, notes };
 }
 
@@ -41,4 +43,12 @@ function lookedFor(command: string): string | undefined {
   if (!flags.every((flag) => ['-0', '-q', '-x', '-e'].includes(flag))) return undefined;
   if (name === undefined || more.length > 0 || !/^[\w./-]+$/.test(name)) return undefined;
   return name.slice(name.lastIndexOf('/') + 1).slice(0, 15) || undefined;
+}
+
+function needsShell(command: string): boolean {
+  if (/^(?:\S*\/)?(?:ba|da|k|z)?sh\s+-\w*c\s/.test(command)) return false;
+  const quoted = /'[^']*'|"(?:[^"\\]|\\.)*"/g;
+  // Within double quotes a shell still runs commands.
+  const isRun = [...command.matchAll(quoted)].some(([text]) => text.startsWith('"') && /`|\$\(/.test(text));
+  return isRun || /[|>;`]|&&|\$\(/.test(command.replace(quoted, ''));
 }

@@ -30,13 +30,14 @@ function expand(statements: readonly Statement[], values: Map<string, string>, r
   return expanded;
 }
 
-/** A value of several words is several words. */
+/** A value of several words is several words, but within a text that was in quotes. */
 function substitute(words: readonly string[], values: ReadonlyMap<string, string>): string[] {
   return words.flatMap((word) => {
     if (!word.includes('$')) return [word];
     const text = word
       .slice(0, 10_000)
       .replace(/\$(?:\{(\w+)\}|(\w+))/g, (whole, braced, bare) => values.get(braced ?? bare) ?? whole);
-    return text.slice(0, 10_000).split(/\s+/).filter(Boolean);
+    const cut = text.slice(0, 10_000);
+    return /\s/.test(word) ? [cut] : cut.split(/\s+/).filter(Boolean);
   });
 }

@@ -2,7 +2,7 @@ import type { Found, Remarks } from './found.js';
 import { type CommandNote, importCommand } from './keepalived-commands.js';
 import { instanceReasons, leaveOut } from './keepalived-reasons.js';
 import type { Statement } from './statements.js';
-import { durationText, nearestDnsLabel, wholeNumber } from './words.js';
+import { durationText, freeName, nearestDnsLabel, wholeNumber } from './words.js';
 
 /** As the file of vipd has it; what is left out has its default. */
 export interface ImportedScript {
@@ -44,12 +44,13 @@ export type Scripts = ReadonlyMap<string, FoundScript>;
 /** Reads every `vrrp_script` (vrrp_parser.c); `hasUser` is whether the file names a user for all of them. */
 export function readScripts(statements: readonly Statement[], hasUser: boolean, remarks: Remarks): Scripts {
   const scripts = new Map<string, FoundScript>();
+  const taken = new Set<string>();
   for (const statement of statements) {
     const name = statement.words[1] ?? '';
     const script = readScript(statement, hasUser, remarks);
     if (script === undefined) continue;
     if (scripts.has(name)) remarks.notCarried(statement.place, statement.words, 'another script has the same name');
-    else scripts.set(name, script);
+    else scripts.set(name, { ...script, value: { ...script.value, name: freeName(name, 'script', taken) } });
   }
   return scripts;
 }
@@ -115,10 +116,15 @@ export function readTracked({ words, block }: Statement, scripts: Scripts, into:
       remarks.notCarried(inner.place, inner.words, 'after the name comes `weight` and a whole number from -253 to 253');
       continue;
     }
-    if (words[0] === 'track_interface') into.interfaces.push({ value: { name, ...weight }, place: inner.place });
+    const twice = 'keepalived itself ignores the second of a name';
+    if (words[0] === 'track_interface' && into.interfaces.some(({ value }) => value.name === name))
+      remarks.notCarried(inner.place, inner.words, twice);
+    else if (words[0] === 'track_interface') into.interfaces.push({ value: { name, ...weight }, place: inner.place });
     else {
       const script = scripts.get(name);
       if (script === undefined) remarks.notCarried(inner.place, inner.words, 'no vrrp_script has this name');
+      else if (into.scripts.some(({ place }) => place === script.place))
+        remarks.notCarried(inner.place, inner.words, twice);
       else into.scripts.push({ ...script, value: { ...script.value, ...weight } });
     }
   }

@@ -55,7 +55,14 @@ const order = ['addresses', 'interface', 'election', 'announce', 'deadManSwitch'
 const inSections = [
   ...['type', 'mode', 'ports', 'scheduler', 'backends.from', 'backends.port', 'backends.servers'],
   ...['vrrp.version', 'vrrp.virtualRouterId', 'vrrp.priority', 'vrrp.advertInterval', 'vrrp.preempt'],
-  ...['vrrp.preemptDelay', 'vrrp.authPass', 'vrrp.unicastSource', 'vrrp.unicastPeers', 'vrrp.checksum'],
+  ...[
+    'vrrp.preemptDelay',
+    'vrrp.authPass',
+    'vrrp.unicastSource',
+    'vrrp.unicastPeers',
+    'vrrp.checksum',
+    'vrrp.trackWeight',
+  ],
   ...['vrrp.track.interfaces', 'vrrp.track.scripts', 'vrrp.notify.master', 'vrrp.notify.backup', 'vrrp.notify.fault'],
   ...['vrrp.notify.stop', 'vrrp.notify.all'],
   ...['healthCheck.type', 'healthCheck.path', 'healthCheck.aliveStatuses', 'healthCheck.ca', 'healthCheck.serverName'],

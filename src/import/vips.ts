@@ -4,7 +4,7 @@ import type { Found, FoundSettings, Remarks } from './found.js';
 import type { Instance } from './instance.js';
 import { type FoundScript, isReplaced, noteCommand } from './keepalived-tracking.js';
 import type { Listen, Service } from './service.js';
-import { nearestDnsLabel } from './words.js';
+import { freeName } from './words.js';
 
 /** A VIP of the file to be written. */
 export interface ImportedVip {
@@ -58,10 +58,10 @@ export function joinVips(
   }
   return drafts.map((draft) => {
     const { name, service, settings, lists } = draft;
-    lists.set(
-      'election.vrrp.track.scripts',
-      draft.scripts.filter((script) => isStillNeeded(script, service, remarks)),
-    );
+    const needed = draft.scripts.filter((script) => isStillNeeded(script, service, remarks));
+    lists.set('election.vrrp.track.scripts', needed);
+    const weight = weightOf(draft.scripts.filter((script) => !needed.includes(script)));
+    if (weight !== undefined) settings.set('election.vrrp.trackWeight', weight);
     if (service === undefined) settings.set('loadBalancer.mode', { ...name, value: 'off' });
     else putService(draft, service, remarks);
     return { name, settings, lists };
@@ -80,10 +80,20 @@ function isStillNeeded({ value, place, notes }: FoundScript, service: Service | 
   return false;
 }
 
+/** The default of election.vrrp.trackWeight. */
+const ownWeight = 60;
+
+/** What a script took from the priority, where that is more than vipd takes by itself: peers' priorities may be so far apart. */
+function weightOf(replaced: readonly FoundScript[]): Found<number> | undefined {
+  const sizes = replaced.map(({ value, place }) => ({ value: Math.abs(value.weight ?? 0), place }));
+  const [largest] = sizes.sort((a, b) => b.value - a.value);
+  return largest !== undefined && largest.value > ownWeight ? largest : undefined;
+}
+
 /** Names that can be those of VIPs, each once. */
 export function nameVips(vips: readonly ImportedVip[]): readonly ImportedVip[] {
   const names = new Set<string>();
-  return vips.map((vip) => ({ ...vip, name: { ...vip.name, value: freeName(vip.name.value, names) } }));
+  return vips.map((vip) => ({ ...vip, name: { ...vip.name, value: freeName(vip.name.value, 'vip', names) } }));
 }
 
 /** As the file of vipd writes it: without the prefix where that is the host's own. */
@@ -197,12 +207,4 @@ function putService({ name, ips, ports, listened, settings, lists }: Draft, serv
     const sentence = 'none of its servers can be carried over; write loadBalancer.backends.servers';
     remarks.note(service.name.place, [service.name.value], sentence);
   }
-}
-
-function freeName(written: string, taken: Set<string>): string {
-  const base = nearestDnsLabel(written).slice(0, 60) || 'vip';
-  let name = base;
-  for (let number = 2; taken.has(name); number++) name = `${base}-${number}`;
-  taken.add(name);
-  return name;
 }

@@ -48,3 +48,12 @@ export function nearestDnsLabel(text: string): string {
     ).slice(0, 63),
   );
 }
+
+/** The nearest DNS label that is not taken, which it then is; `otherwise` when nothing of the text can stay. */
+export function freeName(written: string, otherwise: string, taken: Set<string>): string {
+  const base = nearestDnsLabel(written).slice(0, 60) || otherwise;
+  let name = base;
+  for (let number = 2; taken.has(name); number++) name = `${base}-${number}`;
+  taken.add(name);
+  return name;
+}

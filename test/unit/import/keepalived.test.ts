@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { loadSettings } from '../../../src/config/load.js';
+import { withFile } from './checked.js';
 import { imported, problemsOf, unfilled } from './imported.js';
 
 /** An instance with one address and these lines besides. */
@@ -161,6 +163,8 @@ test('definitions are followed; what nothing defines is named', () => {
   });
   assert.deepEqual(defined.vips[0].addresses, ['192.168.1.100']);
   assert.equal(defined.vips[0].interface, 'eth0');
+  const inQuotes = imported({ keepalived: `$TO=now master\n${instance('notify_master "/bin/tell $TO $(date)"')}` });
+  assert.equal(inQuotes.vips[0].election.vrrp.notify.master, '/bin/tell now master $(date)');
   const guide = vrrpOf(`state ${unfilled('STATE')}\ninterface ${unfilled('INTERFACE')}`, unfilled('APISERVER_VIP'));
   assert.match(guide.remarks, /conf:3: interface \$\{INTERFACE\}: not carried over: \$\{INTERFACE\} is not filled in/);
   assert.match(
@@ -349,4 +353,114 @@ test('what needs rights, or had those of root, is named', () => {
   assert.equal(commandOf('/bin/check').said, three);
   assert.equal(commandOf('/bin/check', 'user nobody').said, '');
   assert.equal(commandOf('/bin/check', '', 'global_defs { script_user nobody\n}').said, '');
+});
+
+test('a command that is for a shell is named', () => {
+  const shell = /write \[\/bin\/sh, -c, …\]$/;
+  for (const script of [
+    'pgrep haproxy || exit 1',
+    'test -e /a && exit 1',
+    'pgrep haproxy >/dev/null',
+    'a | b',
+    'a; b',
+    'kill -0 `cat /run/x`',
+    'kill -0 $(pidof haproxy)',
+    String.raw`test \"$(cat /run/x)\"`,
+  ])
+    assert.match(commandOf(script, 'user nobody').said, shell, script);
+  for (const script of [
+    "/bin/sh -c 'a || b'",
+    String.raw`bash -ec \"a; $(b)\"`,
+    'curl http://a/?b=1&c=2',
+    "grep 'a|b' /c",
+  ])
+    assert.doesNotMatch(commandOf(script, 'user nobody').said, shell, script);
+  const { remarks } = imported({ keepalived: instance('notify_master "echo master > /run/x"') });
+  assert.match(remarks.join('\n'), shell);
+});
+
+/** Whether `config check` takes the file that comes out. */
+async function isTaken(keepalived: string): Promise<void> {
+  await withFile(imported({ keepalived }).yaml, async (config) => {
+    const loaded = await loadSettings({ flags: { config }, environment: {}, hostname: 'lb1' });
+    assert.ok(loaded.ok, loaded.ok ? '' : loaded.problems.join('\n'));
+  });
+}
+
+test('what is tracked twice is tracked once, and names that become one stay two', async () => {
+  const scripts = ['chk_a', 'chk-a'].map((name) => `vrrp_script ${name} {\nscript /bin/true nobody\n}\n`).join('');
+  const keepalived = `${scripts}${instance(
+    'interface eth0\ntrack_script {\nchk_a\nchk_a weight 5\nchk-a\n}\ntrack_interface {\neth1\neth1 weight -5\n}',
+  )}`;
+  const { vips, remarks } = imported({ keepalived });
+  const { track } = vips[0].election.vrrp;
+  assert.deepEqual(
+    track.scripts.map(({ name, weight }: { name: string; weight?: number }) => [name, weight]),
+    [
+      ['chk-a', undefined],
+      ['chk-a-2', undefined],
+    ],
+  );
+  assert.deepEqual(track.interfaces, [{ name: 'eth1' }]);
+  const twice = 'not carried over: keepalived itself ignores the second of a name';
+  assert.ok(remarks.includes(`keepalived.conf:11: chk_a weight 5: ${twice}`), remarks.join('\n'));
+  assert.ok(remarks.includes(`keepalived.conf:16: eth1 weight -5: ${twice}`));
+  await isTaken(keepalived);
+});
+
+test('an IPv4 and an IPv6 instance of one number are two VIPs that config check takes', async () => {
+  await isTaken(instance('interface eth0', 'V4') + instance('interface eth0', 'V6', '2001:db8::100'));
+});
+
+test('a script that vipd replaces leaves its weight behind where that is more than 60', () => {
+  const haproxy = 'listen api\n  bind :6443\n  server cp1 192.168.1.101:6443\n';
+  const withWeights = (a: number, b: number) => {
+    const script = (name: string, weight: number) =>
+      `vrrp_script ${name} {\nscript "pgrep haproxy"\nweight ${weight}\n}\n`;
+    const keepalived = script('a', a) + script('b', b) + instance('track_script {\na\nb\n}');
+    return imported({ keepalived, haproxy });
+  };
+  const { yaml, vips } = withWeights(-70, 100);
+  assert.equal(vips[0].election.vrrp.trackWeight, 100);
+  assert.match(yaml, /trackWeight: 100 # keepalived\.conf:5\n/);
+  assert.equal(withWeights(-60, 2).vips[0].election.vrrp.trackWeight, undefined);
+});
+
+test('what the instances of a group track is compared: nothing of it is lost without a word', () => {
+  const script = 'vrrp_script s {\nscript /bin/true nobody\n}\n';
+  const group = (four: string, six: string) => {
+    const both = instance(`version 3\n${four}`, 'V4') + instance(`version 3\n${six}`, 'V6', '2001:db8::100');
+    return imported({ keepalived: `vrrp_sync_group G {\ngroup {\nV4\nV6\n}\n}\n${script}${both}` });
+  };
+  const tracks = (name: string, weight = '') => `track_${name} ${weight}\n}`;
+  const scriptBy = (weight: string) => tracks('script {\ns', weight);
+  const interfaceBy = (weight: string) => tracks('interface {\neth1', weight);
+
+  assert.equal(group(interfaceBy('weight 0'), interfaceBy('')).vips.length, 1);
+  const same = group(scriptBy('weight -5'), scriptBy('weight -5'));
+  assert.equal(same.vips.length, 1);
+  assert.equal(same.vips[0].election.vrrp.track.scripts.length, 1);
+  assert.doesNotMatch(same.remarks.join('\n'), /group/);
+
+  for (const [by, what] of [
+    [scriptBy, 'track_script s'],
+    [interfaceBy, 'track_interface eth1'],
+  ] as const) {
+    const other = group(by('weight -5'), by('weight -6'));
+    assert.equal(other.vips.length, 2);
+    assert.ok(
+      other.remarks.some((r) =>
+        r.startsWith(`keepalived.conf:1: vrrp_sync_group G: not carried over: its instances differ in ${what}, so`),
+      ),
+      other.remarks.join('\n'),
+    );
+    const some = group('', by(''));
+    assert.equal(some.vips.length, 1);
+    assert.match(
+      some.remarks.join('\n'),
+      new RegExp(
+        `conf:\\d+: ${what.replace('track_script', 'vrrp_script')}: not every instance of the group G tracks it; their one VIP does`,
+      ),
+    );
+  }
 });
