@@ -60,15 +60,17 @@ function checkDistinct(
       }
     }
     const vrid = vip['election.vrrp.virtualRouterId'];
-    // Which interface it is where none is written is known when the daemon starts.
-    if (vip['election.type'] === 'vrrp' && vip.interface !== undefined && vrid !== undefined) {
-      const taken = spokenFamilies(vip).map((family) => isTaken(routers, `${vip.interface} ${vrid} ${family}`));
+    // Two that write no interface may well get the same one.
+    if (vip['election.type'] === 'vrrp' && vrid !== undefined) {
+      const taken = spokenFamilies(vip).map((family) => isTaken(routers, `${vip.interface ?? ''} ${vrid} ${family}`));
       const other = taken.find((earlier) => earlier !== undefined);
       if (other !== undefined) {
+        const where = vip.interface === undefined ? '' : ` on ${vip.interface}`;
+        const orName = vip.interface === undefined ? ', or write their interfaces' : '';
         refuse(
           index,
           'election.vrrp.virtualRouterId',
-          `vips[${other}] is virtual router ${vrid} on ${vip.interface} already; give each VIP its own number`,
+          `vips[${other}] is virtual router ${vrid}${where} already; give each VIP its own number${orName}`,
         );
       }
     }

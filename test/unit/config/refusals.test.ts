@@ -330,6 +330,9 @@ test('virtual routers are told apart by interface, number and address family, wh
   const sixOfBoth = b(both, 'unicastPeers: ["fe80::2"]');
   for (const other of [b('"2001:db8::8"'), sixOfBoth, b('10.0.0.8', '', ', interface: eth1'), b('10.0.0.8', '', '')])
     assert.deepEqual(await problemsOf(`vips:\n${a}\n${other}`), []);
+  const nowhere = vip('name: e, addresses: [10.0.0.7]');
+  const [unwritten] = await problemsOf(`vips:\n${nowhere}\n${b('10.0.0.8', '', '')}`);
+  assert.match(unwritten ?? '', /is virtual router 7 already; give each VIP its own number, or write their interfaces/);
   const second = vip('name: d, interface: eth0, addresses: ["2001:db8::9"]');
   const versionTwo = b(both, 'version: 2').replace('name: b', 'name: c');
   assert.deepEqual(await problemsOf(`vips:\n${versionTwo}\n${second}`), []);
