@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { until } from './poll.js';
-import { assertSoon, handOver, type Maker, type Router, type Speech, titleOf, withVrrpLan } from './vrrp-lan.js';
+import {
+  assertSoon,
+  handOver,
+  type Maker,
+  patiently,
+  type Router,
+  type Speech,
+  titleOf,
+  withVrrpLan,
+} from './vrrp-lan.js';
 
 const v3: Speech = { version: 3, families: [4, 6], interval: 100, isUnicast: false };
 const v2: Speech = { version: 2, families: [4, 6], interval: 1000, isUnicast: false, authPass: '1111' };
@@ -27,12 +36,12 @@ function bothFamilies(speech: Speech): void {
           assert.ok(Math.abs(a - b) < speech.interval, `${Math.abs(a - b)} ms apart`);
         };
         await second.start();
-        await until(() => second.leads(), { what: 'the one alone to lead' });
+        await until(() => second.leads(), patiently('the one alone to lead'));
         together(second);
 
         await first.start();
-        await until(() => first.leads() && second.hasNone(), { what: 'the higher priority to lead' });
-        await until(() => second.follows(), { what: 'the lower one to follow' });
+        await until(() => first.leads() && second.hasNone(), patiently('the higher priority to lead'));
+        await until(() => second.follows(), patiently('the lower one to follow'));
         together(first);
         await lan.isAccepted(first);
         const spoken = new Set(first.sent().map(({ family }) => family));
@@ -42,16 +51,16 @@ function bothFamilies(speech: Speech): void {
         together(second);
 
         await first.start();
-        await until(() => first.leads() && second.hasNone(), { what: 'the higher priority to lead again' });
-        await until(() => second.follows(), { what: 'the lower one to follow again' });
+        await until(() => first.leads() && second.hasNone(), patiently('the higher priority to lead again'));
+        await until(() => second.follows(), patiently('the lower one to follow again'));
         await first.die();
-        await until(() => second.leads(), { what: 'the lower one to take over' });
+        await until(() => second.leads(), patiently('the lower one to take over'));
         const last = first.sent().at(-1)?.at ?? 0;
         assertSoon((await second.firstSent(last)) - last, second.down);
         together(second);
 
         await first.boot();
-        await until(() => first.leads() && second.hasNone(), { what: 'the higher priority to be back' });
+        await until(() => first.leads() && second.hasNone(), patiently('the higher priority to be back'));
         together(first);
         assert.ok(lan.longestOverlap() < speech.interval, `${lan.longestOverlap()} ms`);
         assert.deepEqual(await lan.allComplaints(), []);

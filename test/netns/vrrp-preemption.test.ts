@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Ip } from '../../src/net/ip.js';
 import { until } from './poll.js';
-import { assertSoon, type Maker, type Router, type Speech, speeches, titleOf, withVrrpLan } from './vrrp-lan.js';
+import {
+  assertSoon,
+  type Maker,
+  patiently,
+  type Router,
+  type Speech,
+  speeches,
+  titleOf,
+  withVrrpLan,
+} from './vrrp-lan.js';
 
 const pairs: readonly (readonly [Maker, Maker])[] = [
   ['vipd', 'keepalived'],
@@ -12,9 +21,9 @@ const pairs: readonly (readonly [Maker, Maker])[] = [
 /** The one after the other, so that the one leads and the other follows. */
 async function inOrder(leader: Router, follower: Router): Promise<void> {
   await leader.start();
-  await until(() => leader.leads(), { what: `${leader.host.name} to lead` });
+  await until(() => leader.leads(), patiently(`${leader.host.name} to lead`));
   await follower.start();
-  await until(() => follower.follows(), { what: `${follower.host.name} to follow` });
+  await until(() => follower.follows(), patiently(`${follower.host.name} to follow`));
 }
 
 function equals(speech: Speech): void {
@@ -32,14 +41,14 @@ function equals(speech: Speech): void {
         assert.ok(winner.hasNone());
         // Each alone both lead. When they hear each other again the higher address does (RFC 9568 section 6.4.3).
         await lan.part(true);
-        await until(() => winner.leads(), { what: 'both to lead' });
+        await until(() => winner.leads(), patiently('both to lead'));
         assert.ok(loser.leads());
         await lan.part(false);
         const since = Date.now();
-        await until(() => loser.hasNone() && winner.leads(), { what: 'the lower address to yield' });
+        await until(() => loser.hasNone() && winner.leads(), patiently('the lower address to yield'));
         const overlap = lan.longestOverlap(since);
         assert.ok(overlap < speech.interval + 20, `both for ${overlap} ms`);
-        await until(() => loser.follows(), { what: 'the lower address to follow' });
+        await until(() => loser.follows(), patiently('the lower address to follow'));
         await lan.isAccepted(winner);
         assert.deepEqual(await lan.allComplaints(), []);
       });
@@ -61,18 +70,18 @@ function withoutPreemption(speech: Speech): void {
         assert.ok(quiet.hasNone());
         // It takes what nobody has,
         await other.stop();
-        await until(() => quiet.leads(), { what: 'it to take over' });
+        await until(() => quiet.leads(), patiently('it to take over'));
         const farewell = await other.farewell(0);
         assertSoon((await quiet.firstSent(farewell)) - farewell, quiet.skew);
         // is obeyed while it leads,
         await other.start();
-        await until(() => other.follows(), { what: 'the other to follow' });
+        await until(() => other.follows(), patiently('the other to follow'));
         await lan.isAccepted(quiet);
         // and back from the dead it leaves the VIP where it is.
         await quiet.die();
-        await until(() => other.leads(), { what: 'the other to take over' });
+        await until(() => other.leads(), patiently('the other to take over'));
         await quiet.boot();
-        await until(() => quiet.follows(), { what: 'it to follow' });
+        await until(() => quiet.follows(), patiently('it to follow'));
         await lan.isAccepted(other);
         assert.ok(quiet.hasNone());
         assert.deepEqual(await lan.allComplaints(), []);
@@ -94,7 +103,7 @@ function delayed(speech: Speech): void {
         const startedAt = Date.now();
         await inOrder(other, patient);
         const followedAt = Date.now();
-        await until(() => patient.leads() && other.hasNone(), { what: 'it to take over' });
+        await until(() => patient.leads() && other.hasNone(), patiently('it to take over'));
         // The delay counts from the first advertisement that it hears; then what is left of its timer runs out.
         const at = await patient.firstSent(startedAt);
         const led = lan.held.lastChange(other.host, lan.vips[0] as Ip, true) ?? 0;
@@ -103,11 +112,11 @@ function delayed(speech: Speech): void {
         assert.ok(at - followedAt < most, `${at - followedAt} ms, ${most} ms at most`);
         // What nobody has it takes without delay.
         await patient.stop();
-        await until(() => other.leads(), { what: 'the other to take over' });
+        await until(() => other.leads(), patiently('the other to take over'));
         await other.stop();
         await patient.start();
         const restartedAt = Date.now();
-        await until(() => patient.leads(), { what: 'it to lead' });
+        await until(() => patient.leads(), patiently('it to lead'));
         const waited = Date.now() - restartedAt;
         assert.ok(waited < preemptDelay, `${waited} ms`);
       });

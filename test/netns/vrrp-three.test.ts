@@ -5,6 +5,7 @@ import {
   assertSoon,
   handOver,
   type Maker,
+  patiently,
   type Router,
   type Speech,
   speeches,
@@ -15,7 +16,7 @@ import {
 /** Kills the leader: the next one leads after its down interval. */
 async function dies(leader: Router, next: Router): Promise<void> {
   await leader.die();
-  await until(() => next.leads(), { what: `${next.host.name} to take over` });
+  await until(() => next.leads(), patiently(`${next.host.name} to take over`));
   const last = leader.sent().at(-1)?.at ?? 0;
   assertSoon((await next.firstSent(last)) - last, next.down);
 }
@@ -23,8 +24,8 @@ async function dies(leader: Router, next: Router): Promise<void> {
 /** Comes back: it leads again, and who had the address gives it up. */
 async function comesBack(router: Router, leader: Router): Promise<void> {
   await router.boot();
-  await until(() => router.leads() && leader.hasNone(), { what: `${router.host.name} to lead again` });
-  await until(() => leader.follows(), { what: `${leader.host.name} to follow` });
+  await until(() => router.leads() && leader.hasNone(), patiently(`${router.host.name} to lead again`));
+  await until(() => leader.follows(), patiently(`${leader.host.name} to follow`));
 }
 
 const makers: readonly (readonly [Maker, Maker, Maker])[] = [
@@ -43,11 +44,11 @@ function threeRouters(speech: Speech): void {
       await withVrrpLan(speech, settings, async (lan) => {
         const [first, second, third] = lan.routers as [Router, Router, Router];
         await Promise.all([first.start(), second.start(), third.start()]);
-        await until(() => first.leads(), { what: 'the first to lead' });
-        await until(async () => (await second.follows()) && (await third.follows()), { what: 'the others to follow' });
+        await until(() => first.leads(), patiently('the first to lead'));
+        await until(async () => (await second.follows()) && (await third.follows()), patiently('the others to follow'));
         await lan.isAccepted(first);
         await dies(first, second);
-        await until(() => third.follows(), { what: 'the third to follow' });
+        await until(() => third.follows(), patiently('the third to follow'));
         await lan.isAccepted(second);
         await handOver(lan, second, third);
         await comesBack(second, third);
