@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { until } from './poll.js';
 import {
+  assertOneAtATime,
   assertSoon,
   handOver,
   type Maker,
@@ -62,7 +63,7 @@ function bothFamilies(speech: Speech): void {
         await first.boot();
         await until(() => first.leads() && second.hasNone(), patiently('the higher priority to be back'));
         together(first);
-        assert.ok(lan.longestOverlap() < speech.interval, `${lan.longestOverlap()} ms`);
+        assertOneAtATime(lan);
         assert.deepEqual(await lan.allComplaints(), []);
       });
     });
