@@ -225,7 +225,7 @@ describe('tracking', { concurrency: 3 }, () => {
       const other = ['BACKUP', 'MASTER', 'BACKUP', 'MASTER', 'BACKUP', 'MASTER', 'STOP'];
       assert.deepEqual(
         await lines(said.theirs),
-        other.map((state) => words(state, 100).replace('web', 'VI_1')),
+        other.map((state) => words(state, 100).replace('web', 'VI_4')),
       );
     }));
 
