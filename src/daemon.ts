@@ -3,7 +3,7 @@ import { lockHost } from './admin/lock.js';
 import { type Configuration, createReload } from './admin/reload.js';
 import { startAdminServer } from './admin/server.js';
 import { Misconfigured } from './config/misconfigured.js';
-import type { VipSettings } from './config/settings.js';
+import type { InterfaceSelector, VipSettings } from './config/settings.js';
 import { withoutSecrets } from './dump.js';
 import { admitAddresses, type Found, findGround } from './ground.js';
 import { removeLeftovers, requireCapabilities } from './host.js';
@@ -18,7 +18,10 @@ import { createSupervisor } from './kernel/linux/supervisor-socket.js';
 import { createVrrpSockets } from './kernel/linux/vrrp-socket.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
+import { createNodeAnnotationsApi } from './kubernetes/node-api.js';
 import type { Ip } from './net/ip.js';
+import { hasApi, interfacesOf } from './node-interfaces.js';
+import { readAnnotations } from './nodes/annotations-driver.js';
 import { applyChanges, drain } from './operate.js';
 import { createPlanes } from './planes.js';
 import { createStandingVip, type StandingVip } from './standing-vip.js';
@@ -62,6 +65,9 @@ export interface Program {
  * the operator's programs to hear of it, and a little.
  */
 const stopPatience = millis(14_000);
+
+/** How long the start waits for the annotations of this node; the VIPs come up without them too. */
+const annotationPatience = millis(1000);
 
 /**
  * Starts the daemon: what refuses for another vipd's sake first, leftovers next, then the parts, elections last.
@@ -152,18 +158,6 @@ export async function startDaemon(
     const memoryFile = `${settings.admin.socket}.sysctls.json`;
     const planes = createPlanes({ addon, relay, memoryFile, clock, log });
     await planes.removeLeftovers(settings.vips);
-    const find = async (vip: VipSettings, fresh: readonly Ip[] = []) => {
-      const taken = vips.filter(({ settings }) => settings.name !== vip.name).flatMap((other) => other.ips());
-      const refused = fresh.length === 0 ? undefined : await admitAddresses({ network, planes, log }, fresh, taken);
-      return refused ?? (await findGround(network, planes, vip));
-    };
-    const found = new Map<string, Found>();
-    for (const vip of settings.vips) {
-      if (vip.dns.names.length > 0) continue;
-      const result = await find(vip);
-      if (!result.ok && result.because === 'misconfigured') throw new Misconfigured(result.message);
-      found.set(vip.name, result);
-    }
     let client: KubernetesClient | undefined;
     const localPort = localApiPort(settings.vips);
     closers.push(() => client?.[Symbol.dispose]());
@@ -180,7 +174,10 @@ export async function startDaemon(
           ...settings.kubernetes,
           // Those of names change.
           get virtualIps() {
-            return vips.flatMap((vip) => vip.ips());
+            return [
+              ...settings.vips.flatMap((vip) => vip.addresses.map(({ ip }) => ip)),
+              ...vips.flatMap((vip) => vip.ips()),
+            ];
           },
           localPort,
           clock,
@@ -195,10 +192,40 @@ export async function startDaemon(
       log,
       metrics,
     };
+    const interfaces = new Map<string, InterfaceSelector>();
+    if (hasApi(settings)) {
+      const reading = readAnnotations({
+        api: createNodeAnnotationsApi(shared.kubernetes(), settings.node.name),
+        timeout: annotationPatience,
+        ...{ clock, log },
+        onAnswer(annotations) {
+          for (const [name, selector] of interfacesOf(annotations, settings.vips, log)) {
+            log.info("this node's annotation names the interface", { vip: name, interface: String(selector) });
+            interfaces.set(name, selector);
+            vips.find((vip) => vip.settings.name === name)?.useInterface(selector);
+          }
+        },
+      });
+      closers.push(() => reading[Symbol.dispose]());
+      await reading.tried;
+    }
+    const find = async (vip: VipSettings, fresh: readonly Ip[] = []) => {
+      const taken = vips.filter(({ settings }) => settings.name !== vip.name).flatMap((other) => other.ips());
+      const refused = fresh.length === 0 ? undefined : await admitAddresses({ network, planes, log }, fresh, taken);
+      return refused ?? (await findGround(network, planes, vip));
+    };
+    const found = new Map<string, Found>();
+    for (const vip of settings.vips) {
+      if (vip.dns.names.length > 0) continue;
+      const result = await find({ ...vip, interface: interfaces.get(vip.name) ?? vip.interface });
+      if (!result.ok && result.because === 'misconfigured') throw new Misconfigured(result.message);
+      found.set(vip.name, result);
+    }
     const resolver = createResolver(clock);
     closers.push(giveUpOnce);
     for (const vip of settings.vips) {
-      vips.push(createStandingVip(vip, { found: found.get(vip.name), find, resolver, shared }));
+      const selector = interfaces.get(vip.name) ?? vip.interface;
+      vips.push(createStandingVip(vip, { found: found.get(vip.name), selector, find, resolver, shared }));
     }
     metrics.readFrom(async () => {
       await look();

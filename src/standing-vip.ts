@@ -1,4 +1,4 @@
-import type { VipSettings } from './config/settings.js';
+import type { InterfaceSelector, VipSettings } from './config/settings.js';
 import type { Found, Ground } from './ground.js';
 import type { NetworkChange, Resolver } from './kernel/ports.js';
 import { createNames } from './names/driver.js';
@@ -19,20 +19,26 @@ type Waiting = 'starting' | 'waiting-for-name' | 'refused' | (Found & { readonly
 export interface StandingVip extends Vip {
   /** The addresses that are this VIP's: those written, and those of names that it has gone to. */
   ips(): readonly Ip[];
+  /** It is on this interface from now on, whatever the settings say; it moves there in order. */
+  useInterface(selector: InterfaceSelector): void;
 }
 
 interface Standing {
   readonly vip: Vip;
   readonly addresses: readonly Cidr[];
+  readonly interface: string;
+  /** What the interface was chosen by. */
+  readonly selector: InterfaceSelector | undefined;
 }
 
 /**
  * A VIP that waits, as a fault, while this host lacks what it needs or a name has no address yet, and is there as soon as it can be.
  * When its names have other addresses, it is given up and away in order, and contended for anew with them.
  *
- * The nodes look names up each at its own time, and so may have different addresses for one election for a while. That is safe: only
- * who leads has an address at all, and gives it off before another may lead; each takes and gives off its own. Whoever lags behind
- * can only lead with the old address until he has looked too.
+ * The nodes look names up each at its own time, and so may have different addresses for one election for a while. No address is on two
+ * of them all the same. With a Lease only who leads has an address at all, and it is off before another may lead: whoever lags behind
+ * can lead with the old one until he has looked too. Routers of VRRP that disagree about the list do not hear each other, and may lead
+ * both: that is why such a name has a VIP of its own there, so that the lists have nothing in common.
  *
  * @param parts.found what there was for it before; undefined when its addresses are not known yet. Throws KernelError when it cannot be
  * made on that
@@ -42,6 +48,8 @@ export function createStandingVip(
   first: VipSettings,
   parts: {
     readonly found: Found | undefined;
+    /** How the interface is chosen. */
+    readonly selector: InterfaceSelector | undefined;
     readonly find: (vip: VipSettings, fresh: readonly Ip[]) => Promise<Found>;
     readonly resolver: Resolver;
     readonly shared: Shared;
@@ -56,6 +64,7 @@ export function createStandingVip(
     ...{ timeout: lookupTimeout, resolver, clock, log },
   });
   let settings = first;
+  let { selector } = parts;
   let standing: Standing | undefined;
   let waiting: Waiting = 'starting';
   let since = clock.wall();
@@ -77,8 +86,8 @@ export function createStandingVip(
 
   function stand(addresses: readonly Cidr[], ground: Ground): Standing {
     log.info('interface', { interface: ground.link.name, because: ground.because });
-    complaint = undefined;
-    return { vip: createVip({ ...settings, addresses }, ground, shared), addresses };
+    const vip = createVip({ ...settings, addresses }, ground, shared);
+    return { vip, addresses, interface: ground.link.name, selector };
   }
 
   /** Each reason once: an absence can be long. */
@@ -100,7 +109,8 @@ export function createStandingVip(
         complain('refused', error instanceof Error ? error.message : String(error));
         return false;
       });
-      if (!isThere && !stopped) timer = clock.at(plus(clock.now(), retry), look);
+      if (isThere) complaint = undefined;
+      else if (!stopped) timer = clock.at(plus(clock.now(), retry), look);
     });
   }
 
@@ -112,16 +122,19 @@ export function createStandingVip(
       return true;
     }
     const before = standing?.addresses ?? [];
-    if (standing !== undefined && isSame(addresses, before)) return true;
+    const hasAddresses = standing !== undefined && isSame(addresses, before);
+    if (hasAddresses && standing?.selector === selector) return true;
     const written = standing === undefined ? settings.addresses : before;
     const fresh = addresses.map(({ ip }) => ip).filter((ip) => !written.some((address) => address.ip === ip));
-    const found = await find({ ...settings, addresses }, fresh);
+    const found = await find({ ...settings, addresses, interface: selector }, fresh);
     if (stopped) return true;
     if (!found.ok) {
       complain(found.because, found.message);
       return false;
     }
-    if (standing !== undefined) await leave(standing, addresses);
+    const { name } = found.ground.link;
+    if (hasAddresses && standing?.interface === name) return true;
+    if (standing !== undefined) await leave(standing, addresses, name);
     if (stopped) return true;
     standing = stand(addresses, found.ground);
     standing.vip.start();
@@ -130,9 +143,10 @@ export function createStandingVip(
     return true;
   }
 
-  async function leave({ vip, addresses }: Standing, next: readonly Cidr[]): Promise<void> {
-    log.warn('the VIP moves to other addresses', { from: text(addresses), to: text(next) });
-    await vip.stop();
+  async function leave(from: Standing, addresses: readonly Cidr[], link: string): Promise<void> {
+    const was = { addresses: text(from.addresses), interface: from.interface };
+    log.warn('the VIP moves', { from: was, to: { addresses: text(addresses), interface: link } });
+    await from.vip.stop();
     standing = undefined;
     waiting = 'starting';
     since = clock.wall();
@@ -142,7 +156,7 @@ export function createStandingVip(
     return {
       name: settings.name,
       addresses: (wanted() ?? settings.addresses).map(({ ip }) => ip),
-      interface: String(settings.interface ?? 'none'),
+      interface: String(selector ?? 'none'),
       role: 'fault',
       leader: undefined,
       since: since.toISOString(),
@@ -157,11 +171,15 @@ export function createStandingVip(
 
   return {
     ips: () => (standing?.addresses ?? settings.addresses).map(({ ip }) => ip),
+    useInterface(other) {
+      selector = other;
+      if (started) look();
+    },
     start() {
       started = true;
       standing?.vip.start();
       names.start(look);
-      if (standing === undefined) look();
+      if (standing?.selector !== selector || standing === undefined) look();
     },
     network(change) {
       if (standing !== undefined) standing.vip.network(change);

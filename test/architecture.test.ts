@@ -89,6 +89,7 @@ const pure = [
   'nft/masquerade.ts',
   'nft/redirects.ts',
   'nft/table.ts',
+  'nodes/annotations.ts',
   'nodes/node.ts',
   'supervisor/environment.ts',
   'supervisor/status-line.ts',

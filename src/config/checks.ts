@@ -171,6 +171,14 @@ function checkVrrp(vip: VipValues, refuse: Refuse): void {
     );
   }
   if (addresses === undefined) return;
+  // Routers that disagree about the list do not hear each other, and two masters must have no address in common.
+  if (addresses.length > 1 && addresses.some((address) => 'name' in address)) {
+    refuse(
+      'addresses',
+      'with VRRP a DNS name has a VIP of its own, because routers look names up each at its own time; make two VIPs',
+      'election.type',
+    );
+  }
   const has = (family: 4 | 6) => addresses.some((address) => mayHave(address, family, vip.dnsMode));
   if (version === 2 && !has(4)) {
     refuse(

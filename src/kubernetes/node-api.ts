@@ -1,7 +1,9 @@
+import type { NodeAnnotationsApi } from '../nodes/annotations.js';
 import type { NodeApi } from '../nodes/node.js';
 import type { Clock } from '../time/clock.js';
 import type { KubernetesClient } from './client.js';
-import { decodeNode } from './node-codec.js';
+import { asObject } from './json.js';
+import { decodeAnnotations, decodeNode } from './node-codec.js';
 import { type ReflectorOptions, reflect } from './reflector.js';
 
 /** The control-plane nodes of the Kubernetes API, chosen by the server, sorted by name. */
@@ -25,6 +27,19 @@ export function createNodeApi(
         },
         onInterrupted: ({ refusal, detail }) => onEvent({ kind: 'interrupted', refusal, detail }),
       });
+    },
+  };
+}
+
+/** Asks by a list of one: whoever may follow the nodes may list them, and needs no right to `get`. */
+export function createNodeAnnotationsApi(client: KubernetesClient, name: string): NodeAnnotationsApi {
+  return {
+    async read(timeout) {
+      const query = { fieldSelector: `metadata.name=${name}`, limit: '1' };
+      const answer = await client.request({ method: 'GET', path: '/api/v1/nodes', query, timeout, lane: 'background' });
+      if (!answer.ok) return answer;
+      const items = Array.isArray(answer.body.items) ? answer.body.items : [];
+      return { ok: true, annotations: decodeAnnotations(asObject(items[0]) ?? {}) };
     },
   };
 }

@@ -14,6 +14,14 @@ export function decodeNode(name: string, object: JsonObject): ControlPlaneNode {
   return { name, internalIps, ready };
 }
 
+/** The annotations of any object; what is no text is not there. */
+export function decodeAnnotations(object: JsonObject): Readonly<Record<string, string>> {
+  const annotations = asObject(asObject(object.metadata)?.annotations) ?? {};
+  return Object.fromEntries(
+    Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}
+
 function objects(value: unknown): readonly JsonObject[] {
   return Array.isArray(value) ? value.map(asObject).filter((entry) => entry !== undefined) : [];
 }

@@ -29,6 +29,7 @@ export interface NodeRegistration {
   /** Its InternalIPs. */
   readonly ips: readonly string[];
   readonly controlPlane: boolean;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** What the lab does to the cluster as its administrator; each call rejects with what the API said when it refused. */
@@ -87,13 +88,14 @@ export function createAdministrator(client: Client, token: string, server: () =>
   };
 }
 
-function nodeObject({ name, ips, controlPlane }: NodeRegistration): object {
+function nodeObject({ name, ips, controlPlane, annotations = {} }: NodeRegistration): object {
   const addresses = [...ips.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: name }];
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: {
       name,
+      annotations,
       labels: {
         'kubernetes.io/hostname': name,
         ...(controlPlane ? { 'node-role.kubernetes.io/control-plane': '' } : {}),

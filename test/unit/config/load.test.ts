@@ -316,6 +316,8 @@ test('DNS names stand among the addresses', async () => {
   assert.deepEqual(loaded.settings.vips[0]?.addresses, [{ ip: '10.0.0.9', prefixLength: 32 }]);
   const names = ['api.example.org', 'kubernetes', '10.0.0.1.nip.io'];
   assert.deepEqual(loaded.settings.vips[0]?.dns, { names, mode: 'dual', interval: 30_000 });
+  const mixed = await load('vips: [{ addresses: [10.0.0.9, api.example.org], election: { type: vrrp } }]');
+  assert.ok(!mixed.ok && /with VRRP a DNS name has a VIP of its own/.test(mixed.problems[0] ?? ''));
   const twice = await load('vips: [{ addresses: [api.example.org, api.example.org] }]');
   assert.ok(!twice.ok && /api\.example\.org is given twice; give each address once/.test(twice.problems[0] ?? ''));
 });
