@@ -19,6 +19,7 @@ import { createKubernetesClient, type KubernetesClient } from './kubernetes/clie
 import { loadClusterCa } from './kubernetes/credentials.js';
 import { applyChanges, drain } from './operate.js';
 import { createPlanes } from './planes.js';
+import { createSigns, type Signs } from './signs-parts.js';
 import { createStandingVip } from './standing-vip.js';
 import { createReports, noReports } from './supervisor/driver.js';
 import type { Supervision } from './supervisor/environment.js';
@@ -105,6 +106,7 @@ export async function startDaemon(
           log,
         });
   let inForce = settings;
+  let signs: Signs | undefined;
   let route: { readonly server: string; readonly as: string } | undefined;
   const dump = async () => {
     const trouble = await look().then(() => undefined, String);
@@ -115,6 +117,7 @@ export async function startDaemon(
       givenUp: givenUp !== undefined,
       ...(trouble === undefined ? {} : { trouble }),
       settings: withoutSecrets(inForce),
+      signs: signs?.view(),
       vips: vips.map((vip) => vip.dump()),
     };
   };
@@ -161,6 +164,22 @@ export async function startDaemon(
     const virtualIps = settings.vips.flatMap((vip) => vip.addresses.map((address) => address.ip));
     const localPort = localApiPort(settings.vips);
     closers.push(() => client?.[Symbol.dispose]());
+    const kubernetes = () => {
+      client ??= createKubernetesClient({
+        kubeconfig: settings.kubernetes.kubeconfig,
+        virtualIps,
+        localPort,
+        clock,
+        onRoute: (server, as) => {
+          route = { server, as };
+          log.info('the API is asked at', route);
+        },
+      });
+      return client;
+    };
+    signs = createSigns(settings, { client: kubernetes, clock, log });
+    closers.push(() => signs?.[Symbol.dispose]());
+    closers.push(() => signs?.told());
     const shared = {
       node: settings.node.name,
       clock,
@@ -169,19 +188,8 @@ export async function startDaemon(
       vrrp: createVrrpSockets(addon),
       programs: createPrograms(searchPath, clock),
       planes,
-      kubernetes() {
-        client ??= createKubernetesClient({
-          ...settings.kubernetes,
-          virtualIps,
-          localPort,
-          clock,
-          onRoute: (server, as) => {
-            route = { server, as };
-            log.info('the API is asked at', route);
-          },
-        });
-        return client;
-      },
+      kubernetes,
+      signs,
       clusterCa: () => loadClusterCa(settings.kubernetes),
       log,
       metrics,
@@ -216,6 +224,7 @@ export async function startDaemon(
       // What changed since the links were listed, before there was a watch, was never told.
       vip.network({ kind: 'overrun' });
     }
+    signs.start();
     closers.push(() => reports[Symbol.dispose]());
     reports.ready();
   } catch (error) {
