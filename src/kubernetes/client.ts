@@ -206,7 +206,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
     const used = await current(until);
     if ('ok' in used) return { ...used, stale: false };
     const end = await tryRoutes(used, call, lane, until, stream);
-    if (disposed || call.signal?.aborted) return end;
+    if (disposed || call.signal?.aborted || call.aside === true) return end;
     if (end.ok ? end.status !== 401 : end.refusal !== 'unreachable') return end;
     await reloadBefore(until);
     const isSame = session?.routes.every((route) => used.routes.includes(route)) ?? true;
