@@ -5,7 +5,7 @@ import { startAdminServer } from './admin/server.js';
 import { Misconfigured } from './config/misconfigured.js';
 import type { VipSettings } from './config/settings.js';
 import { withoutSecrets } from './dump.js';
-import { type Found, findGround } from './ground.js';
+import { admitAddresses, type Found, findGround } from './ground.js';
 import { removeLeftovers, requireCapabilities } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
@@ -13,14 +13,16 @@ import { createNetwork } from './kernel/linux/network.js';
 import { createPacketSockets } from './kernel/linux/packet-socket.js';
 import { createPrograms } from './kernel/linux/programs.js';
 import { createRelay } from './kernel/linux/relay.js';
+import { createResolver } from './kernel/linux/resolver.js';
 import { createSupervisor } from './kernel/linux/supervisor-socket.js';
 import { createVrrpSockets } from './kernel/linux/vrrp-socket.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
+import type { Ip } from './net/ip.js';
 import { applyChanges, drain } from './operate.js';
 import { createPlanes } from './planes.js';
 import { createSigns, type Signs } from './signs-parts.js';
-import { createStandingVip } from './standing-vip.js';
+import { createStandingVip, type StandingVip } from './standing-vip.js';
 import { createReports, noReports } from './supervisor/driver.js';
 import type { Supervision } from './supervisor/environment.js';
 import { statusLine } from './supervisor/status-line.js';
@@ -81,7 +83,7 @@ export async function startDaemon(
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };
-  const vips: Vip[] = [];
+  const vips: StandingVip[] = [];
   let givenUp: Promise<void> | undefined;
   const giveUpOnce = () => {
     givenUp ??= giveUp(vips, clock, log);
@@ -153,21 +155,28 @@ export async function startDaemon(
     const memoryFile = `${settings.admin.socket}.sysctls.json`;
     const planes = createPlanes({ addon, relay, memoryFile, clock, log });
     await planes.removeLeftovers(settings.vips);
-    const find = (vip: VipSettings) => findGround(network, planes, vip);
+    const find = async (vip: VipSettings, fresh: readonly Ip[] = []) => {
+      const taken = vips.filter(({ settings }) => settings.name !== vip.name).flatMap((other) => other.ips());
+      const refused = fresh.length === 0 ? undefined : await admitAddresses({ network, planes, log }, fresh, taken);
+      return refused ?? (await findGround(network, planes, vip));
+    };
     const found = new Map<string, Found>();
     for (const vip of settings.vips) {
+      if (vip.dns.names.length > 0) continue;
       const result = await find(vip);
       if (!result.ok && result.because === 'misconfigured') throw new Misconfigured(result.message);
       found.set(vip.name, result);
     }
     let client: KubernetesClient | undefined;
-    const virtualIps = settings.vips.flatMap((vip) => vip.addresses.map((address) => address.ip));
     const localPort = localApiPort(settings.vips);
     closers.push(() => client?.[Symbol.dispose]());
     const kubernetes = () => {
       client ??= createKubernetesClient({
         kubeconfig: settings.kubernetes.kubeconfig,
-        virtualIps,
+        // Those of names change.
+        get virtualIps() {
+          return vips.flatMap((vip) => vip.ips());
+        },
         localPort,
         clock,
         onRoute: (server, as) => {
@@ -194,9 +203,10 @@ export async function startDaemon(
       log,
       metrics,
     };
+    const resolver = createResolver(clock);
     closers.push(giveUpOnce);
     for (const vip of settings.vips) {
-      vips.push(createStandingVip(vip, { found: found.get(vip.name) as Found, find, shared }));
+      vips.push(createStandingVip(vip, { found: found.get(vip.name), find, resolver, shared }));
     }
     metrics.readFrom(async () => {
       await look();

@@ -1,8 +1,14 @@
 import { Misconfigured } from './config/misconfigured.js';
 import type { VipSettings } from './config/settings.js';
 import type { InterfaceAddress, Link, Network } from './kernel/ports.js';
+import { formatCidr } from './net/cidr.js';
+import { hostPrefix, type Ip } from './net/ip.js';
+import { mappedIpv4 } from './net/ipv6.js';
+import { unfitForHost } from './net/unfit.js';
 import type { Choice, Planes } from './planes.js';
+import type { Log } from './telemetry/log.js';
 import { chooseInterface, type InterfaceChoice } from './vip/interface.js';
+import { findLeftovers } from './vip/leftovers.js';
 
 /** What of this host a VIP stands on. */
 export interface Ground {
@@ -16,8 +22,15 @@ export interface Ground {
 
 export type Found =
   | { readonly ok: true; readonly ground: Ground }
-  /** `no-interface`: it may come yet; `misconfigured`: somebody must change something. The message is a sentence with the mend. */
-  | { readonly ok: false; readonly because: 'no-interface' | 'misconfigured'; readonly message: string };
+  /**
+   * `no-interface`: it may come yet; `unfit-address`: the name must get another; `misconfigured`: somebody must change something. The
+   * message is a sentence with the mend.
+   */
+  | {
+      readonly ok: false;
+      readonly because: 'no-interface' | 'unfit-address' | 'misconfigured';
+      readonly message: string;
+    };
 
 /** What this host has for the VIP at this moment. Rejects with KernelError when the kernel refuses to say. */
 export async function findGround(network: Network, planes: Planes, vip: VipSettings): Promise<Found> {
@@ -40,4 +53,36 @@ export async function findGround(network: Network, planes: Planes, vip: VipSetti
     if (!(error instanceof Misconfigured)) throw error;
     return { ok: false, because: 'misconfigured', message: error.message };
   }
+}
+
+/**
+ * Whether addresses that came from names can be those of a VIP, by the rules for written ones: undefined when they can. What an earlier
+ * life left of them on this host is removed then.
+ * @param taken the addresses of other VIPs
+ */
+export async function admitAddresses(
+  { network, planes, log }: { readonly network: Network; readonly planes: Planes; readonly log: Log },
+  ips: readonly Ip[],
+  taken: readonly Ip[],
+): Promise<(Found & { readonly ok: false }) | undefined> {
+  const refuse = (ip: Ip, what: string) =>
+    ({ ok: false, because: 'unfit-address', message: `${ip} is ${what}; give the name another address` }) as const;
+  for (const ip of ips) {
+    const what = mappedIpv4(ip) === undefined ? unfitForHost({ ip, prefixLength: hostPrefix(ip) }) : 'IPv4 in disguise';
+    if (what !== undefined) return refuse(ip, `${what}, which cannot be a virtual IP`);
+    if (taken.includes(ip)) return refuse(ip, 'an address of another VIP');
+  }
+  const present = (await network.addresses()).filter((address) => ips.includes(address.ip));
+  const leftovers = findLeftovers(
+    present,
+    ips.map((ip) => ({ ip, prefixLength: hostPrefix(ip) })),
+  );
+  const own = leftovers.own[0];
+  if (own !== undefined) return refuse(own.ip, `this host's own address (${formatCidr(own)})`);
+  for (const { address, because } of leftovers.remove) {
+    await network.removeAddress(address);
+    log.warn('leftover removed', { address: formatCidr(address), because });
+  }
+  await planes.removeServices(ips);
+  return undefined;
 }

@@ -43,6 +43,8 @@ export interface Planes {
   choose(vip: VipSettings): Promise<Choice>;
   /** Whether the mode that was chosen can do what changed settings ask for. Throws an Error of one sentence when it cannot. */
   check(mode: Choice['mode'], vip: VipSettings): Promise<void>;
+  /** Removes the IPVS services at these addresses that an earlier life left. Rejects with KernelError when the kernel refuses. */
+  removeServices(ips: readonly Ip[]): Promise<void>;
   /** Throws KernelError when a port cannot be had. */
   create(mode: Choice['mode'], vip: VipSettings, log: Log): DataPlane;
 }
@@ -161,6 +163,16 @@ export function createPlanes(parts: {
     return { ok: true, because: 'configured' };
   }
 
+  async function removeServices(ips: readonly Ip[]): Promise<void> {
+    // Asking a kernel without the module would make it load it.
+    if ((await sysctls.read('net/ipv4/vs/conntrack')) === undefined) return;
+    for (const service of await ipvs.services()) {
+      if (service.kind !== 'address' || service.protocol !== 'tcp' || !ips.includes(service.ip)) continue;
+      await ipvs.apply([{ kind: 'remove-service', service }]);
+      log.warn('leftover removed', { service: endpoint(service.ip, service.port), because: 'IPVS service of a VIP' });
+    }
+  }
+
   return {
     async removeLeftovers(vips) {
       await hostSettings.restoreLeftovers();
@@ -168,15 +180,10 @@ export function createPlanes(parts: {
       // Asking a kernel without the module would make it load it.
       if ((await sysctls.read('net/ipv4/vs/conntrack')) === undefined) return;
       await removeTable(masquerade);
-      for (const service of await ipvs.services()) {
-        if (service.kind !== 'address' || service.protocol !== 'tcp') continue;
-        const isOurs = vips.some((vip) => vip.addresses.some(({ ip }) => ip === service.ip));
-        if (!isOurs) continue;
-        await ipvs.apply([{ kind: 'remove-service', service }]);
-        log.warn('leftover removed', { service: endpoint(service.ip, service.port), because: 'IPVS service of a VIP' });
-      }
+      await removeServices(vips.flatMap((vip) => vip.addresses.map(({ ip }) => ip)));
       await warnOfKubeVip();
     },
+    removeServices,
     async choose(vip) {
       const { mode } = vip.loadBalancer;
       switch (mode) {

@@ -1,31 +1,64 @@
 import type { VipSettings } from './config/settings.js';
 import type { Found, Ground } from './ground.js';
-import type { NetworkChange } from './kernel/ports.js';
+import type { NetworkChange, Resolver } from './kernel/ports.js';
+import { createNames } from './names/driver.js';
+import { type Cidr, formatCidr } from './net/cidr.js';
+import { hostPrefix, type Ip } from './net/ip.js';
 import { millis, plus } from './time/instant.js';
 import type { VipStatus } from './vip/status.js';
 import { createVip, logFor, offStatus, type Shared, type Vip } from './vip-parts.js';
 
 /** Not all that a VIP can stand on is told of when it comes: a route, a port that becomes free. */
 const retry = millis(5000);
+/** One look-up of a name. */
+const lookupTimeout = millis(5000);
 
 /** What a VIP waits for that has no ground, in one word. */
-type Waiting = 'starting' | 'refused' | (Found & { readonly ok: false })['because'];
+type Waiting = 'starting' | 'waiting-for-name' | 'refused' | (Found & { readonly ok: false })['because'];
+
+export interface StandingVip extends Vip {
+  /** The addresses that are this VIP's: those written, and those of names that it has gone to. */
+  ips(): readonly Ip[];
+}
+
+interface Standing {
+  readonly vip: Vip;
+  readonly addresses: readonly Cidr[];
+}
 
 /**
- * A VIP that waits, as a fault, while this host lacks what it needs, and is there as soon as the host has it.
- * @param parts.found what there was for it before. Throws KernelError when it cannot be made on that
+ * A VIP that waits, as a fault, while this host lacks what it needs or a name has no address yet, and is there as soon as it can be.
+ * When its names have other addresses, it is given up and away in order, and contended for anew with them.
+ *
+ * The nodes look names up each at its own time, and so may have different addresses for one election for a while. That is safe: only
+ * who leads has an address at all, and gives it off before another may lead; each takes and gives off its own. Whoever lags behind
+ * can only lead with the old address until he has looked too.
+ *
+ * @param parts.found what there was for it before; undefined when its addresses are not known yet. Throws KernelError when it cannot be
+ * made on that
+ * @param parts.find what there is now; `fresh`: those of the addresses that it comes to newly
  */
 export function createStandingVip(
   first: VipSettings,
-  parts: { readonly found: Found; readonly find: (vip: VipSettings) => Promise<Found>; readonly shared: Shared },
-): Vip {
-  const { find, shared } = parts;
+  parts: {
+    readonly found: Found | undefined;
+    readonly find: (vip: VipSettings, fresh: readonly Ip[]) => Promise<Found>;
+    readonly resolver: Resolver;
+    readonly shared: Shared;
+  },
+): StandingVip {
+  const { find, resolver, shared } = parts;
   const { clock } = shared;
   const log = logFor(shared.log, first.name);
+  const names = createNames({
+    names: first.dns.names,
+    config: first.dns,
+    ...{ timeout: lookupTimeout, resolver, clock, log },
+  });
   let settings = first;
-  let inner: Vip | undefined;
+  let standing: Standing | undefined;
   let waiting: Waiting = 'starting';
-  const since = clock.wall();
+  let since = clock.wall();
   let complaint: string | undefined;
   let started = false;
   let stopped = false;
@@ -34,15 +67,25 @@ export function createStandingVip(
   let work: Promise<unknown> = Promise.resolve();
   let isDue = false;
 
-  function stand({ link, because, ...ground }: Ground): Vip {
-    log.info('interface', { interface: link.name, because });
-    return createVip(settings, { link, because, ...ground }, shared);
+  /** The addresses that it should have now. */
+  function wanted(): readonly Cidr[] | undefined {
+    const named = names.addresses()?.map((ip) => ({ ip, prefixLength: hostPrefix(ip) }));
+    return named === undefined
+      ? undefined
+      : [...settings.addresses, ...named.filter(({ ip }) => !settings.addresses.some((written) => written.ip === ip))];
+  }
+
+  function stand(addresses: readonly Cidr[], ground: Ground): Standing {
+    log.info('interface', { interface: ground.link.name, because: ground.because });
+    complaint = undefined;
+    return { vip: createVip({ ...settings, addresses }, ground, shared), addresses };
   }
 
   /** Each reason once: an absence can be long. */
   function complain(because: Waiting, message: string): void {
     waiting = because;
-    if (message !== complaint) log.warn('the VIP waits', { because, detail: message });
+    if (message !== complaint)
+      log.warn(standing === undefined ? 'the VIP waits' : 'the VIP stays as it is', { because, detail: message });
     complaint = message;
   }
 
@@ -52,30 +95,53 @@ export function createStandingVip(
     work = work.then(async () => {
       isDue = false;
       timer?.[Symbol.dispose]();
-      if (stopped || inner !== undefined) return;
-      try {
-        await lookNow();
-      } catch (error) {
+      if (stopped) return;
+      const isThere = await lookNow().catch((error: unknown) => {
         complain('refused', error instanceof Error ? error.message : String(error));
-      }
-      if (inner === undefined) timer = clock.at(plus(clock.now(), retry), look);
+        return false;
+      });
+      if (!isThere && !stopped) timer = clock.at(plus(clock.now(), retry), look);
     });
   }
 
-  async function lookNow(): Promise<void> {
-    const found = await find(settings);
-    if (stopped) return;
-    if (!found.ok) return complain(found.because, found.message);
-    inner = stand(found.ground);
-    inner.start();
+  /** Whether it has all that it should have. */
+  async function lookNow(): Promise<boolean> {
+    const addresses = wanted();
+    if (addresses === undefined) {
+      waiting = 'waiting-for-name';
+      return true;
+    }
+    const before = standing?.addresses ?? [];
+    if (standing !== undefined && isSame(addresses, before)) return true;
+    const written = standing === undefined ? settings.addresses : before;
+    const fresh = addresses.map(({ ip }) => ip).filter((ip) => !written.some((address) => address.ip === ip));
+    const found = await find({ ...settings, addresses }, fresh);
+    if (stopped) return true;
+    if (!found.ok) {
+      complain(found.because, found.message);
+      return false;
+    }
+    if (standing !== undefined) await leave(standing, addresses);
+    if (stopped) return true;
+    standing = stand(addresses, found.ground);
+    standing.vip.start();
     // What changed since was told to nobody.
-    inner.network({ kind: 'overrun' });
+    standing.vip.network({ kind: 'overrun' });
+    return true;
+  }
+
+  async function leave({ vip, addresses }: Standing, next: readonly Cidr[]): Promise<void> {
+    log.warn('the VIP moves to other addresses', { from: text(addresses), to: text(next) });
+    await vip.stop();
+    standing = undefined;
+    waiting = 'starting';
+    since = clock.wall();
   }
 
   function waitingStatus(): VipStatus {
     return {
       name: settings.name,
-      addresses: settings.addresses.map(({ ip }) => ip),
+      addresses: (wanted() ?? settings.addresses).map(({ ip }) => ip),
       interface: String(settings.interface ?? 'none'),
       role: 'fault',
       leader: undefined,
@@ -86,55 +152,67 @@ export function createStandingVip(
     };
   }
 
-  if (parts.found.ok) inner = stand(parts.found.ground);
-  else complain(parts.found.because, parts.found.message);
+  if (parts.found?.ok === true) standing = stand(settings.addresses, parts.found.ground);
+  else if (parts.found !== undefined) complain(parts.found.because, parts.found.message);
 
   return {
+    ips: () => (standing?.addresses ?? settings.addresses).map(({ ip }) => ip),
     start() {
       started = true;
-      if (inner === undefined) look();
-      else inner.start();
+      standing?.vip.start();
+      names.start(look);
+      if (standing === undefined) look();
     },
     network(change) {
-      if (inner !== undefined) inner.network(change);
+      if (standing !== undefined) standing.vip.network(change);
       else if (started && maySupply(change)) look();
     },
     async stop() {
       stopped = true;
       timer?.[Symbol.dispose]();
+      names[Symbol.dispose]();
       await work;
-      await inner?.stop();
+      await standing?.vip.stop();
     },
     get settings() {
       return settings;
     },
     async change(next) {
       const change = work.then(async () => {
-        await inner?.change(next);
+        await standing?.vip.change({ ...next, addresses: standing.addresses });
         settings = next;
       });
       work = change.catch(() => {});
       await change;
     },
-    drain: (backend, drained) => inner?.drain(backend, drained) ?? false,
+    drain: (backend, drained) => standing?.vip.drain(backend, drained) ?? false,
     async look() {
-      await inner?.look();
+      await standing?.vip.look();
     },
     reading() {
-      if (inner !== undefined) return inner.reading();
       const { type, lease } = settings.election;
-      return {
+      const reading = standing?.vip.reading() ?? {
         status: waitingStatus(),
         lease: type === 'lease' ? { name: lease.name, ageSeconds: undefined } : undefined,
         traffic: undefined,
       };
+      if (settings.dns.names.length === 0) return reading;
+      return { ...reading, status: { ...reading.status, names: settings.dns.names } };
     },
-    troubles: () => inner?.troubles() ?? [`VIP ${settings.name}: ${waiting}`],
-    dump: () => inner?.dump() ?? { ...waitingStatus() },
+    troubles: () => standing?.vip.troubles() ?? [`VIP ${settings.name}: ${waiting}`],
+    dump: () => standing?.vip.dump() ?? { ...waitingStatus() },
   };
 }
 
 /** Whether the host has more than before. */
 function maySupply({ kind }: NetworkChange): boolean {
   return kind === 'link' || kind === 'address-added' || kind === 'overrun';
+}
+
+function isSame(a: readonly Cidr[], b: readonly Cidr[]): boolean {
+  return text(a) === text(b);
+}
+
+function text(addresses: readonly Cidr[]): string {
+  return addresses.map(formatCidr).join(' ');
 }

@@ -12,7 +12,9 @@ export const configCheck: Command = {
     const loaded = await loadSettings(sourcesOf(args, io));
     if (!loaded.ok) return refuseUsage(io, loaded.problems);
     warn(io, loaded.warnings);
-    const vips = loaded.settings.vips.map((vip) => `${vip.name} ${vip.addresses.map(formatCidr).join(' ')}`);
+    const vips = loaded.settings.vips.map(
+      (vip) => `${vip.name} ${[...vip.addresses.map(formatCidr), ...vip.dns.names].join(' ')}`,
+    );
     io.stdout.write(`ok: node ${loaded.settings.node.name}; ${vips.join('; ')}\n`);
     return exitCodes.ok;
   },

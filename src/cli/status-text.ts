@@ -55,7 +55,8 @@ function vipText(vip: VipStatus, node: string, now: Date): string {
     ['balancer', `${balancer.mode}${ports} (${balancer.because})`],
     ...(balancer.trouble === undefined ? [] : [['trouble', balancer.trouble]]),
   ];
-  const title = `${vip.name}  ${vip.addresses.join(' ')} on ${vip.interface}`;
+  const names = vip.names === undefined ? [] : [`(${vip.names.join(' ')})`];
+  const title = `${vip.name}  ${[...vip.addresses, ...names].join(' ')} on ${vip.interface}`;
   const text = [title, ...table(facts).map((line) => `  ${line}`)];
   if (balancer.backends.length > 0) {
     const rows = balancer.backends.map((backend) => backendRow(backend, now));

@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
-import { type Cidr, isSubnetRouterAnycast, parseCidr } from '../net/cidr.js';
-import { endpoint, type Family, familyOf, type Ip, ipBytes, parseIp } from '../net/ip.js';
-import { isLinkLocalIpv6, isMulticastIpv6, mappedIpv4, unspecifiedIpv6 } from '../net/ipv6.js';
+import { parseCidr } from '../net/cidr.js';
+import { endpoint, type Family, familyOf, type Ip, parseIp } from '../net/ip.js';
+import { isLinkLocalIpv6, mappedIpv4 } from '../net/ipv6.js';
+import { unfitForHost } from '../net/unfit.js';
 import { dnsSubdomain, type Kind, list, scalar, shown, Wrong } from './kinds.js';
-import type { ListenAddress, ServerSettings } from './settings.js';
+import type { ListenAddress, ServerSettings, VipAddress } from './settings.js';
 
 /** `:2112` (every address), `127.0.0.1:2112`, `[::1]:2112`, or `off`, which reads as undefined. */
 export const listenAddress: Kind<ListenAddress | undefined> = scalar('`host:port`, `:port` or `off`', (text) => {
@@ -23,10 +24,10 @@ export const hostName: Kind<string> = scalar('DNS name or address', (text) => {
   );
 });
 
-/** IPv4 and IPv6 addresses with an optional prefix; every one must be fit to be a virtual IP. */
-export const vipAddresses: Kind<readonly Cidr[]> = list(
+/** IPv4 and IPv6 addresses with an optional prefix, every one fit to be a virtual IP, and DNS names. */
+export const vipAddresses: Kind<readonly VipAddress[]> = list(
   scalar('address', readVipAddress),
-  'list of IPv4 and IPv6 addresses, each with an optional `/prefix`',
+  'list of IPv4 and IPv6 addresses, each with an optional `/prefix`, and DNS names',
   'write a list, such as [192.168.1.100] or [192.168.1.100, "2001:db8::100"]',
 );
 
@@ -101,38 +102,27 @@ function splitPort(
   return bracketed === undefined ? { host: plain, family: 4, port } : { host: bracketed, family: 6, port };
 }
 
-function readVipAddress(text: string): Cidr | Wrong {
+function readVipAddress(text: string): VipAddress | Wrong {
   const cidr = parseCidr(text);
-  if (cidr === undefined) return new Wrong(notAnAddress(text, 'VIP', '192.168.1.100 or 2001:db8::100'));
+  if (cidr === undefined) return readVipName(text);
   const ipv4 = mappedIpv4(cidr.ip);
   if (ipv4 !== undefined) return new Wrong(`${text} is an IPv4 address in the guise of IPv6; write ${ipv4}`);
-  const what = familyOf(cidr.ip) === 4 ? unfitIpv4(cidr) : unfitIpv6(cidr);
+  const what = unfitForHost(cidr);
   return what === undefined
     ? cidr
     : new Wrong(`${text} is ${what}, which cannot be a virtual IP; write a free address of the nodes' subnet`);
 }
 
-/** Why no host can have the address (RFC 1122 section 3.2.1.3, RFC 1112 section 4, RFC 3021 for /31). */
-function unfitIpv4({ ip, prefixLength }: Cidr): string | undefined {
-  const bytes = ipBytes(ip);
-  const first = bytes[0] ?? 0;
-  if (first === 0) return 'unspecified';
-  if (first === 127) return 'a loopback address';
-  if (first >= 224 && first < 240) return 'a multicast address';
-  if (bytes.every((byte) => byte === 255)) return 'the broadcast address';
-  if (prefixLength >= 31) return undefined;
-  const host = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) & (2 ** (32 - prefixLength) - 1);
-  if (host >>> 0 === 2 ** (32 - prefixLength) - 1) return `the broadcast address of its /${prefixLength} network`;
-  return host === 0 ? `the network address of its /${prefixLength} network` : undefined;
-}
-
-/** Why no one host can be reached by the address from everywhere (RFC 4291). */
-function unfitIpv6(cidr: Cidr): string | undefined {
-  if (cidr.ip === unspecifiedIpv6) return 'unspecified';
-  if (cidr.ip === '::1') return 'a loopback address';
-  if (isMulticastIpv6(cidr.ip)) return 'a multicast address';
-  if (isLinkLocalIpv6(cidr.ip)) return 'a link-local address';
-  return isSubnetRouterAnycast(cidr) ? `the routers' anycast address of its /${cidr.prefixLength} network` : undefined;
+/** Nobody's top-level domain begins with a digit (RFC 3696 section 2): what does is an address with a slip of the pen. */
+function readVipName(text: string): VipAddress | Wrong {
+  const isBrokenIp = /(^|\.)\d[^.]*$|^(\d+\.){3}[^.]*$/.test(text);
+  if (isBrokenIp || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(text)) {
+    return new Wrong(
+      `${shown(text)} is neither an address nor a DNS name; write one, such as 192.168.1.100, 2001:db8::100 or api.example.org`,
+    );
+  }
+  const name = dnsSubdomain.schema.safeParse(text);
+  return name.success ? { name: name.data } : new Wrong(name.error.issues[0]?.message ?? text);
 }
 
 function readEndpoint(text: string): Pick<ServerSettings, 'ip' | 'port'> | Wrong {

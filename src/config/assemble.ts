@@ -22,7 +22,12 @@ export function toSettings(global: Entries, vips: readonly Entries[]): Settings 
 function toVipSettings(value: ValuesOf<typeof vipSettings>): VipSettings {
   return {
     name: value.name ?? '',
-    addresses: value.addresses ?? [],
+    addresses: (value.addresses ?? []).flatMap((address) => ('name' in address ? [] : [address])),
+    dns: {
+      names: (value.addresses ?? []).flatMap((address) => ('name' in address ? address.name : [])),
+      mode: value.dnsMode,
+      interval: value.dnsInterval,
+    },
     interface: value.interface,
     election: {
       type: value['election.type'],

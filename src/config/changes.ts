@@ -18,6 +18,8 @@ const treatments: { readonly [Path in SettingPath]: 'in-place' | 'restart' } = {
   'log.format': 'restart',
   name: 'restart',
   addresses: 'restart',
+  dnsMode: 'restart',
+  dnsInterval: 'restart',
   interface: 'restart',
   'election.type': 'restart',
   'election.lease.namespace': 'restart',

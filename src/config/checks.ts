@@ -1,8 +1,9 @@
 import { formatCidr } from '../net/cidr.js';
-import { familyOf, type Ip } from '../net/ip.js';
+import { type Family, familyOf } from '../net/ip.js';
 import { beyondKernel } from './kernel-reach.js';
 import { shown } from './kinds.js';
 import type { ValuesOf, vipSettings } from './schema.js';
+import type { DnsMode, VipAddress } from './settings.js';
 
 type VipValues = Partial<ValuesOf<typeof vipSettings>>;
 type VipPath = keyof typeof vipSettings;
@@ -38,7 +39,7 @@ function checkDistinct(
   refuse: (index: number, path: VipPath, message: string) => void,
 ): void {
   const names = new Map<string, number>();
-  const addresses = new Map<Ip, number>();
+  const addresses = new Map<string, number>();
   const leases = new Map<string, number>();
   const routers = new Map<string, number>();
   vips.forEach((vip, index) => {
@@ -53,10 +54,11 @@ function checkDistinct(
         refuse(index, 'name', `vips[${earlier}] is also called ${shown(vip.name)}; give each VIP its own name`);
     }
     for (const address of vip.addresses ?? []) {
-      const earlier = isTaken(addresses, address.ip);
+      const earlier = isTaken(addresses, 'name' in address ? address.name : address.ip);
       if (earlier !== undefined) {
         const who = earlier === index ? 'given twice' : `also an address of vips[${earlier}]`;
-        refuse(index, 'addresses', `${formatCidr(address)} is ${who}; give each address once`);
+        const what = 'name' in address ? address.name : formatCidr(address);
+        refuse(index, 'addresses', `${what} is ${who}; give each address once`);
       }
     }
     const vrid = vip['election.vrrp.virtualRouterId'];
@@ -91,10 +93,10 @@ function checkDistinct(
 function spokenFamilies(vip: VipValues): readonly (4 | 6)[] {
   const { addresses = [], 'election.vrrp.version': version, 'election.vrrp.unicastPeers': peers = [] } = vip;
   if (version === undefined) return [];
-  const has = (family: 4 | 6, ips: readonly Ip[]) => ips.some((ip) => familyOf(ip) === family);
+  const has = (family: Family) => addresses.some((address) => mayHave(address, family, vip.dnsMode));
+  const hears = (family: Family) => peers.length === 0 || peers.some((ip) => familyOf(ip) === family);
   const known = version === 2 ? ([4] as const) : ([4, 6] as const);
-  const own = addresses.map(({ ip }) => ip);
-  return known.filter((family) => has(family, own) && (peers.length === 0 || has(family, peers)));
+  return known.filter((family) => has(family) && hears(family));
 }
 
 /**
@@ -169,7 +171,7 @@ function checkVrrp(vip: VipValues, refuse: Refuse): void {
     );
   }
   if (addresses === undefined) return;
-  const has = (family: 4 | 6) => addresses.some(({ ip }) => familyOf(ip) === family);
+  const has = (family: 4 | 6) => addresses.some((address) => mayHave(address, family, vip.dnsMode));
   if (version === 2 && !has(4)) {
     refuse(
       'election.vrrp.version',
@@ -191,6 +193,11 @@ function checkVrrp(vip: VipValues, refuse: Refuse): void {
       'election.vrrp.unicastSource',
     );
   }
+}
+
+function mayHave(address: VipAddress, family: Family, dnsMode: DnsMode = 'first'): boolean {
+  if (!('name' in address)) return familyOf(address.ip) === family;
+  return dnsMode === 'first' || dnsMode === 'dual' || dnsMode === `ipv${family}`;
 }
 
 function text(duration: number): string {
@@ -227,7 +234,10 @@ function checkMode(vip: VipValues, refuse: Refuse): void {
   }
   const { addresses, 'loadBalancer.backends.servers': servers } = vip;
   if (vip['loadBalancer.backends.from'] !== 'static' || addresses === undefined || servers === undefined) return;
-  const beyond = beyondKernel(addresses, servers);
+  const known = addresses.flatMap((address) => ('name' in address ? [] : [address]));
+  // What families a name has is known when it has been looked up.
+  if (known.length < addresses.length) return;
+  const beyond = beyondKernel(known, servers);
   if (beyond === undefined) return;
   refuse(
     'loadBalancer.backends.servers',

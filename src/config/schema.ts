@@ -86,8 +86,20 @@ export const vipSettings = {
     vipAddresses,
     'address',
     'none: at least one is needed',
-    'The virtual addresses, which move together; without a prefix /32 or /128.',
+    'The virtual addresses, which move together; without a prefix /32 or /128. A DNS name stands for the address that it has, and the VIP follows it.',
     'no address is given; name the virtual IP, such as 192.168.1.100',
+  ),
+  dnsMode: setting(
+    kinds.choice(['first', 'ipv4', 'ipv6', 'dual']),
+    'dns-mode',
+    'first',
+    'Which addresses of a DNS name count: the IPv4 one or, if it has none, the IPv6 one (`first`); only that of one family; or one of each (`dual`). Of several of a family the lowest counts, so that all nodes agree.',
+  ),
+  dnsInterval: setting(
+    kinds.duration({ min: '1s' }),
+    'dns-interval',
+    '30s',
+    'From one look-up of a DNS name to the next. Another answer counts when the next look-up, after 5s at most, gives it again; no answer changes nothing.',
   ),
   interface: optional(
     kinds.interfaceSelector,

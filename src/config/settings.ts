@@ -30,9 +30,14 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** One of a VIP's addresses as it is configured: itself, or the DNS name that has it. */
+export type VipAddress = Cidr | { readonly name: string };
+
 export interface VipSettings {
   readonly name: string;
+  /** Those that are written as addresses; those that the names have join them when they are known. */
   readonly addresses: readonly Cidr[];
+  readonly dns: DnsSettings;
   /** `undefined`: the interface whose subnet holds the address, else the default route's. */
   readonly interface: InterfaceSelector | undefined;
   readonly election: ElectionSettings;
@@ -40,6 +45,17 @@ export interface VipSettings {
   /** Whole seconds; `off` leaves the address for ever. */
   readonly deadManSwitch: Millis | 'off';
   readonly loadBalancer: LoadBalancerSettings;
+}
+
+/** Which of the addresses of a name count. */
+export type DnsMode = 'first' | 'ipv4' | 'ipv6' | 'dual';
+
+export interface DnsSettings {
+  /** The DNS names among a VIP's addresses; empty: none. */
+  readonly names: readonly string[];
+  readonly mode: DnsMode;
+  /** From one look-up to the next. */
+  readonly interval: Millis;
 }
 
 /** The name of an interface, or what it must match. */

@@ -418,6 +418,17 @@ export interface SysctlMemory {
   save(changes: readonly SysctlChange[]): Promise<void>;
 }
 
+export type LookupAnswer =
+  | { readonly ok: true; readonly ips: readonly Ip[] }
+  /** The resolver's word (`ENOTFOUND`, `EAI_AGAIN`), or `timeout`. */
+  | { readonly ok: false; readonly code: string };
+
+/** This host's own way from names to addresses: /etc/hosts, DNS, whatever nsswitch.conf says. */
+export interface Resolver {
+  /** The addresses of both families. Never rejects. */
+  lookup(name: string, timeout: Millis): Promise<LookupAnswer>;
+}
+
 /** How a program ended. */
 export type ProgramEnd =
   | { readonly kind: 'exit'; readonly status: number }

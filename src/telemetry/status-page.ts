@@ -30,6 +30,7 @@ function vipSection(vip: VipStatus): string {
   const { loadBalancer: balancer } = vip;
   const facts: readonly (readonly [string, string])[] = [
     ['addresses', `${vip.addresses.join(' ')} on ${vip.interface}`],
+    ...(vip.names === undefined ? [] : [['names', vip.names.join(' ')] as const]),
     ['role', vip.role],
     ['leader', vip.leader ?? 'unknown'],
     ['since', vip.since],

@@ -7,7 +7,11 @@ export interface DaemonStatus {
 
 export interface VipStatus {
   readonly name: string;
+  /** Empty while none is known of the names. */
   readonly addresses: readonly string[];
+  /** The DNS names that they come from. Absent where all are configured as they are. */
+  readonly names?: readonly string[];
+  /** While the VIP waits for it: what is configured, or `none`. */
   readonly interface: string;
   readonly role: 'leader' | 'follower' | 'fault';
   readonly leader: string | undefined;

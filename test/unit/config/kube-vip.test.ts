@@ -133,7 +133,7 @@ const refused: readonly (readonly [name: string, text: string, sentence: RegExp,
   ['port', '99999', /^environment port: it is not a port/],
   ['lb_port', '0', /^environment lb_port: it is not a port/],
   ['vip_loglevel', 'high', /not a number/],
-  ['address', 'api.example.org', /^environment address: .*DNS name/],
+  ['address', '10.0.0.300', /^environment address: .*neither an address nor a DNS name/],
   ['vip_interface', 'a/b', /^environment vip_interface: vips\[0\]\.interface .*cannot be an interface/],
   ['vip_leaseduration', '5', /renewDeadline .*10s is not less than the lease duration, 5s/],
 ];

@@ -43,6 +43,7 @@ test('an address alone is enough: all else has a default', async () => {
       {
         name: 'api',
         addresses: [{ ip: '192.168.1.100', prefixLength: 32 }],
+        dns: { names: [], mode: 'first', interval: 30_000 },
         interface: undefined,
         election: {
           type: 'lease',
@@ -305,4 +306,16 @@ test('nothing that a file, a flag or a variable holds makes the loader throw', a
     }),
     { numRuns: 150 },
   );
+});
+
+test('DNS names stand among the addresses', async () => {
+  const loaded = await load(
+    'vips: [{ addresses: [10.0.0.9, api.example.org, kubernetes, 10.0.0.1.nip.io], dnsMode: dual }]',
+  );
+  assert.ok(loaded.ok);
+  assert.deepEqual(loaded.settings.vips[0]?.addresses, [{ ip: '10.0.0.9', prefixLength: 32 }]);
+  const names = ['api.example.org', 'kubernetes', '10.0.0.1.nip.io'];
+  assert.deepEqual(loaded.settings.vips[0]?.dns, { names, mode: 'dual', interval: 30_000 });
+  const twice = await load('vips: [{ addresses: [api.example.org, api.example.org] }]');
+  assert.ok(!twice.ok && /api\.example\.org is given twice; give each address once/.test(twice.problems[0] ?? ''));
 });

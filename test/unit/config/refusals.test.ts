@@ -11,7 +11,7 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
   [
     'unknown key like nothing',
     `vips:\n${good}    zzzzzzzz: 1`,
-    '4:5: vips[0].zzzzzzzz: no such key; known here: name, addresses, interface, deadManSwitch, election, announce, loadBalancer',
+    '4:5: vips[0].zzzzzzzz: no such key; known here: name, addresses, dnsMode, dnsInterval, interface, deadManSwitch, election, announce, loadBalancer',
   ],
   ['a section that is none', `vips:\n${good}metrics: 3`, '4:1: metrics: 3 is not a section; write its keys below it'],
   [
@@ -353,12 +353,21 @@ const addresses: Readonly<Record<string, RegExp>> = {
   'febf::1/64': /is a link-local address, which cannot/,
   '::ffff:10.0.0.9': /is an IPv4 address in the guise of IPv6; write 10\.0\.0\.9$/,
   '2001:db8::/64': /is the routers' anycast address of its \/64 network/,
-  '2001:db8::9/129': /is not an address; write one, such as 192\.168\.1\.100 or 2001:db8::100/,
-  'fe80::1%eth0': /is not an address; write one/,
-  'api.example.com': /is a DNS name, which this version does not resolve/,
-  '10.0.0': /is not an address; write one/,
-  '10.0.0.9/33': /is not an address; write one/,
-  '': /is not an address; write one/,
+  '2001:db8::9/129': /is neither an address nor a DNS name; write one, such as 192\.168\.1\.100, 2001:db8::100 or api/,
+  'fe80::1%eth0': /is neither an address nor a DNS name/,
+  '10.0.0': /is neither an address nor a DNS name/,
+  '10.0.0.9/33': /is neither an address nor a DNS name/,
+  '': /is neither an address nor a DNS name/,
+  // Slips of the pen are no names.
+  '10.0.0.300': /is neither an address nor a DNS name/,
+  '10.0.0.1O0': /is neither an address nor a DNS name/,
+  '10.0.0.l00': /is neither an address nor a DNS name/,
+  '10.0.0.9.': /is neither an address nor a DNS name/,
+  '010.0.0.9': /is neither an address nor a DNS name/,
+  'api.example.org/24': /is neither an address nor a DNS name/,
+  'https://api.example.org': /is neither an address nor a DNS name/,
+  'Api.example.org': /write "api\.example\.org"/,
+  'api..example': /is not a name as Kubernetes wants it/,
 };
 
 test('an address that cannot be a VIP is refused with the reason', async () => {

@@ -112,8 +112,7 @@ test('addresses: several, of both families, with prefixes, the former names', ()
     '2001:db8::100/64',
   ]);
   const name = importPod({ ...base, ...times, address: 'api.example.org' });
-  assert.equal(name.vip.addresses, undefined);
-  assert.match(name.remarks, /addresses: not carried over: "api\.example\.org" is a DNS name/);
+  assert.deepEqual(name.vip.addresses, ['api.example.org']);
   assert.match(
     importPod({ cp_enable: 'true', ...times }).remarks,
     /yaml:9: kube-vip: it has no address; write addresses/,
