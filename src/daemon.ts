@@ -24,6 +24,7 @@ import { hasApi, interfacesOf } from './node-interfaces.js';
 import { readAnnotations } from './nodes/annotations-driver.js';
 import { applyChanges, drain } from './operate.js';
 import { createPlanes } from './planes.js';
+import { createSigns, type Signs } from './signs-parts.js';
 import { createStandingVip, type StandingVip } from './standing-vip.js';
 import { createReports, noReports } from './supervisor/driver.js';
 import type { Supervision } from './supervisor/environment.js';
@@ -113,6 +114,7 @@ export async function startDaemon(
           log,
         });
   let inForce = settings;
+  let signs: Signs | undefined;
   let route: { readonly server: string; readonly as: string } | undefined;
   const dump = async () => {
     const trouble = await look().then(() => undefined, String);
@@ -123,6 +125,7 @@ export async function startDaemon(
       givenUp: givenUp !== undefined,
       ...(trouble === undefined ? {} : { trouble }),
       settings: withoutSecrets(inForce),
+      signs: signs?.view(),
       vips: vips.map((vip) => vip.dump()),
     };
   };
@@ -161,6 +164,28 @@ export async function startDaemon(
     let client: KubernetesClient | undefined;
     const localPort = localApiPort(settings.vips);
     closers.push(() => client?.[Symbol.dispose]());
+    const kubernetes = () => {
+      client ??= createKubernetesClient({
+        kubeconfig: settings.kubernetes.kubeconfig,
+        // Those of names change.
+        get virtualIps() {
+          return [
+            ...settings.vips.flatMap((vip) => vip.addresses.map(({ ip }) => ip)),
+            ...vips.flatMap((vip) => vip.ips()),
+          ];
+        },
+        localPort,
+        clock,
+        onRoute: (server, as) => {
+          route = { server, as };
+          log.info('the API is asked at', route);
+        },
+      });
+      return client;
+    };
+    signs = createSigns(settings, { client: kubernetes, clock, log });
+    closers.push(() => signs?.[Symbol.dispose]());
+    closers.push(() => signs?.told());
     const shared = {
       node: settings.node.name,
       clock,
@@ -169,25 +194,8 @@ export async function startDaemon(
       vrrp: createVrrpSockets(addon),
       programs: createPrograms(searchPath, clock),
       planes,
-      kubernetes() {
-        client ??= createKubernetesClient({
-          ...settings.kubernetes,
-          // Those of names change.
-          get virtualIps() {
-            return [
-              ...settings.vips.flatMap((vip) => vip.addresses.map(({ ip }) => ip)),
-              ...vips.flatMap((vip) => vip.ips()),
-            ];
-          },
-          localPort,
-          clock,
-          onRoute: (server, as) => {
-            route = { server, as };
-            log.info('the API is asked at', route);
-          },
-        });
-        return client;
-      },
+      kubernetes,
+      signs,
       clusterCa: () => loadClusterCa(settings.kubernetes),
       log,
       metrics,
@@ -195,7 +203,7 @@ export async function startDaemon(
     const interfaces = new Map<string, InterfaceSelector>();
     if (hasApi(settings)) {
       const reading = readAnnotations({
-        api: createNodeAnnotationsApi(shared.kubernetes(), settings.node.name),
+        api: createNodeAnnotationsApi(kubernetes(), settings.node.name),
         timeout: annotationPatience,
         ...{ clock, log },
         onAnswer(annotations) {
@@ -253,6 +261,7 @@ export async function startDaemon(
       // What changed since the links were listed, before there was a watch, was never told.
       vip.network({ kind: 'overrun' });
     }
+    signs.start();
     closers.push(() => reports[Symbol.dispose]());
     reports.ready();
   } catch (error) {

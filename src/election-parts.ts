@@ -1,5 +1,6 @@
 import type { VipSettings } from './config/settings.js';
 import type { NetworkChange } from './kernel/ports.js';
+import type { LeaseReference } from './signs/api.js';
 import type { Election } from './vip/election.js';
 import type { VrrpStatus } from './vip/status.js';
 
@@ -17,6 +18,8 @@ export interface ElectionParts {
   reaches(reaches: boolean): void;
   /** As `VipObserver.serves`. */
   serves(serves: boolean): void;
+  /** Undefined when no Lease elects. */
+  lease(): LeaseReference | undefined;
   /** In seconds; undefined when no Lease was seen. */
   leaseAge(): number | undefined;
   /** As in the status. */
@@ -34,6 +37,7 @@ export const nothingMore: Omit<ElectionParts, 'election'> = {
   change() {},
   reaches() {},
   serves() {},
+  lease: () => undefined,
   leaseAge: () => undefined,
   alarm: () => undefined,
   vrrp: () => undefined,

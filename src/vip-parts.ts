@@ -11,12 +11,14 @@ import type { Ground } from './ground.js';
 import type { Network, NetworkChange, PacketSockets, Programs, VrrpSockets } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
 import type { ClusterCa } from './kubernetes/credentials.js';
+import { asObject } from './kubernetes/json.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
 import { createNodeApi } from './kubernetes/node-api.js';
 import { createLeaseElection } from './lease/driver.js';
 import { type Family, familyOf, loopbackOf } from './net/ip.js';
 import type { ControlPlaneNode } from './nodes/node.js';
 import type { Choice, Planes } from './planes.js';
+import type { Signs } from './signs-parts.js';
 import type { Log } from './telemetry/log.js';
 import type { Metrics, VipReading } from './telemetry/metrics.js';
 import type { Clock } from './time/clock.js';
@@ -41,6 +43,7 @@ export interface Shared {
   readonly kubernetes: () => KubernetesClient;
   /** What the API servers' certificates are verified with, as the kubeconfig has it now. */
   readonly clusterCa: () => ClusterCa;
+  readonly signs: Pick<Signs, 'serves'>;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -101,7 +104,10 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
       announced: (form) => metrics.announced(settings.name, form),
       conflict: () => metrics.conflictSeen(settings.name),
       takeover: (took) => metrics.tookOver(settings.name, took / 1000),
-      serves: (serves) => parts.serves(serves),
+      serves(serves, because) {
+        parts.serves(serves);
+        shared.signs.serves(settings, serves, because, parts.lease());
+      },
     },
   });
 
@@ -243,6 +249,10 @@ function createLeaseParts(
     leaseAge,
     change(next) {
       annotations = next.election.lease.annotations;
+    },
+    lease() {
+      const uid = asObject(election.state().known?.lease?.object.metadata)?.uid;
+      return { namespace, name, uid: typeof uid === 'string' ? uid : undefined };
     },
     state() {
       const { config: _, known, ...state } = election.state();

@@ -91,6 +91,8 @@ const pure = [
   'nft/table.ts',
   'nodes/annotations.ts',
   'nodes/node.ts',
+  'signs/change.ts',
+  'signs/labels.ts',
   'supervisor/environment.ts',
   'supervisor/status-line.ts',
   'sysctl/needs.ts',
@@ -116,7 +118,7 @@ const pure = [
 ];
 
 test('decisions are made where no socket, no timer and no log is', () => {
-  const words = [...pure, 'kernel/ports.ts', 'kubernetes/refusal.ts', 'lease/api.ts', 'vip/status.ts'];
+  const words = [...pure, 'kernel/ports.ts', 'kubernetes/refusal.ts', 'lease/api.ts', 'signs/api.ts', 'vip/status.ts'];
   const allowed = (i: string) => words.includes(i) || ['net', 'time'].includes(folderOf(i));
   assert.deepEqual(
     violations((file) => pure.includes(file.path), allowed),
@@ -139,6 +141,7 @@ test('features meet in the composition root, through the words of vip/', () => {
     'nft',
     'nodes',
     'proxy',
+    'signs',
     'supervisor',
     'sysctl',
     'vip',
@@ -165,7 +168,7 @@ test('features meet in the composition root, through the words of vip/', () => {
 
 test('only the composition root knows Linux and Kubernetes; the rest knows their ports', () => {
   const insiders = (file: SourceFile) =>
-    ['daemon.ts', 'vip-parts.ts', 'planes.ts', 'main.ts'].includes(file.path) ||
+    ['daemon.ts', 'vip-parts.ts', 'planes.ts', 'signs-parts.ts', 'main.ts'].includes(file.path) ||
     ['kernel', 'kubernetes', 'lab'].includes(folderOf(file.path));
   const allowed = (i: string) =>
     !i.startsWith('kernel/linux/') && (folderOf(i) !== 'kubernetes' || i === 'kubernetes/refusal.ts');

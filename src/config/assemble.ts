@@ -7,7 +7,11 @@ export function toSettings(global: Entries, vips: readonly Entries[]): Settings 
   const value = valuesOf<typeof globalSettings>(global) as ValuesOf<typeof globalSettings>;
   return {
     node: { name: value['node.name'] ?? '' },
-    kubernetes: { kubeconfig: value['kubernetes.kubeconfig'] },
+    kubernetes: {
+      kubeconfig: value['kubernetes.kubeconfig'],
+      nodeLabel: value['kubernetes.nodeLabel'],
+      events: value['kubernetes.events'],
+    },
     vips: vips.map((entries) => toVipSettings(valuesOf<typeof vipSettings>(entries) as ValuesOf<typeof vipSettings>)),
     metrics: { listen: value['metrics.listen'] },
     admin: { socket: value['admin.socket'] },

@@ -10,6 +10,8 @@ export type SettingPath = keyof typeof globalSettings | keyof typeof vipSettings
 const treatments: { readonly [Path in SettingPath]: 'in-place' | 'restart' } = {
   'node.name': 'restart',
   'kubernetes.kubeconfig': 'restart',
+  'kubernetes.nodeLabel': 'restart',
+  'kubernetes.events': 'restart',
   'metrics.listen': 'restart',
   'admin.socket': 'restart',
   'log.level': 'in-place',

@@ -35,6 +35,18 @@ export const globalSettings = {
     "/etc/kubernetes/admin.conf if it exists, else the pod's service account",
     'How to reach the Kubernetes API.',
   ),
+  'kubernetes.nodeLabel': setting(
+    kinds.boolean,
+    'node-label',
+    false,
+    'Whether the node that has a VIP is labelled with its first address: `vip.vipd/NAME` for each VIP, and `kube-vip.io/has-ip` for the first of them. It takes the right to patch nodes.',
+  ),
+  'kubernetes.events': setting(
+    kinds.boolean,
+    'kubernetes-events',
+    true,
+    'Whether a Kubernetes Event about the Lease tells when this node takes a VIP or gives it up, and why. It takes the right to create events in the namespace of the Lease; without it nothing else is missing.',
+  ),
   'metrics.listen': setting(
     listenAddress,
     'metrics-listen',

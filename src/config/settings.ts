@@ -5,13 +5,21 @@ import type { Millis } from '../time/instant.js';
 /** The whole effective configuration, read and checked. The file's keys have these names; docs/configuration.md explains them. */
 export interface Settings {
   readonly node: { readonly name: string };
-  /** `undefined`: /etc/kubernetes/admin.conf if it exists, else the pod's service account. */
-  readonly kubernetes: { readonly kubeconfig: string | undefined };
+  readonly kubernetes: KubernetesSettings;
   readonly vips: readonly VipSettings[];
   /** `undefined` when off. An empty host means every address. */
   readonly metrics: { readonly listen: ListenAddress | undefined };
   readonly admin: { readonly socket: string };
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+}
+
+export interface KubernetesSettings {
+  /** `undefined`: /etc/kubernetes/admin.conf if it exists, else the pod's service account. */
+  readonly kubeconfig: string | undefined;
+  /** Whether the Node says by labels which VIPs it has. */
+  readonly nodeLabel: boolean;
+  /** Whether Events tell of changes of leadership. */
+  readonly events: boolean;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -22,6 +22,8 @@ export interface ApiCall {
   readonly signal?: AbortSignal;
   /** Connections of the two lanes are apart: a slow list or a watch never stands before a Lease renewal. */
   readonly lane?: Lane;
+  /** A call on the side: whatever comes of it, the next ones go the way they would have gone without it. */
+  readonly aside?: boolean;
 }
 
 export type Lane = 'foreground' | 'background';
@@ -169,6 +171,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
     stream?: ExchangeStream,
   ): Promise<ExchangeEnd> {
     let first: ExchangeEnd | undefined;
+    const begin = (route: Route | undefined) => (call.aside === true ? undefined : startWith(routes, route));
     const refusing = new Set<string>();
     const inOrder = [...routes.slice(at), ...routes.slice(0, at)];
     for (const [i, route] of inOrder.entries()) {
@@ -179,12 +182,13 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
       if (disposed || call.signal?.aborted) return end;
       if (!end.ok) {
         // Whoever hangs has had the time of this call; the next one begins elsewhere.
-        if (end.refusal === 'timeout') startWith(routes, inOrder[(i + 1) % inOrder.length]);
+        if (end.refusal === 'timeout') begin(inOrder[(i + 1) % inOrder.length]);
         if (end.refusal !== 'unreachable') return end;
       } else if (end.status === 401 || end.status === 403) {
         refusing.add(route.credentials.origin);
       } else {
-        startWith(routes, route);
+        begin(route);
+        if (call.aside === true) return end;
         if (told !== route) onRoute(route.credentials.server.host, route.credentials.origin);
         told = route;
         return end;
@@ -202,7 +206,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
     const used = await current(until);
     if ('ok' in used) return { ...used, stale: false };
     const end = await tryRoutes(used, call, lane, until, stream);
-    if (disposed || call.signal?.aborted) return end;
+    if (disposed || call.signal?.aborted || call.aside === true) return end;
     if (end.ok ? end.status !== 401 : end.refusal !== 'unreachable') return end;
     await reloadBefore(until);
     const isSame = session?.routes.every((route) => used.routes.includes(route)) ?? true;

@@ -25,8 +25,8 @@ export interface VipObserver {
   conflict(): void;
   /** From the election's word to the first announcement. */
   takeover(took: Millis): void;
-  /** The VIP is on this node, announced and balanced, or is so no more. */
-  serves(serves: boolean): void;
+  /** The VIP is on this node, announced and balanced, or is so no more, and why. */
+  serves(serves: boolean, because: string): void;
 }
 
 export interface VipDriver {
@@ -125,9 +125,10 @@ export function createVipDriver(parts: {
 
   function report(before: VipState): void {
     if (before.stage.kind !== state.stage.kind) {
-      log.info('vip', { from: before.stage.kind, to: state.stage.kind, because: state.fault ?? leadership.because });
+      const because = state.fault ?? leadership.because;
+      log.info('vip', { from: before.stage.kind, to: state.stage.kind, because });
       if (before.stage.kind === 'off') decidedAt = clock.now();
-      observer.serves(state.stage.kind === 'serving');
+      observer.serves(state.stage.kind === 'serving', because);
     }
     if (before.fault !== state.fault) log.warn('fault', { from: before.fault ?? 'none', to: state.fault ?? 'none' });
   }

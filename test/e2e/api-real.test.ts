@@ -3,6 +3,7 @@ import { type ApiUnderTest, realServer } from '../contract/api-servers.js';
 import { leaseApiContract } from '../contract/lease-api.js';
 import { leaseElectionContract } from '../contract/lease-election.js';
 import { nodeApiContract } from '../contract/node-api.js';
+import { signsApiContract } from '../contract/signs-api.js';
 
 if (realServer.missing !== undefined) {
   // A suite that is skipped is not counted, a test is.
@@ -16,6 +17,7 @@ if (realServer.missing !== undefined) {
     after(() => api[Symbol.asyncDispose]());
     leaseApiContract('real', () => api);
     nodeApiContract('real', () => api);
+    signsApiContract('real', () => api);
     leaseElectionContract('real', () => api);
   });
 }

@@ -37,7 +37,7 @@ export interface EmbeddedApiOptions {
   readonly bookmarkInterval?: Millis;
 }
 
-/** Starts a small Kubernetes API (Leases, Nodes, watches) in this process, over TLS with its own certificate authority. */
+/** Starts a small Kubernetes API (Leases, Nodes, Events, watches) in this process, over TLS with its own certificate authority. */
 export async function startEmbeddedApi(options: EmbeddedApiOptions): Promise<EmbeddedApi> {
   const { clock, host = '127.0.0.1', port = 0 } = options;
   const authority = await createAuthority('vipd embedded API', clock.wall());

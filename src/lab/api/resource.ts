@@ -38,7 +38,19 @@ const nodes: Resource = {
   versionRequired: false,
 };
 
-export const resources: readonly Resource[] = [leases, nodes];
+const events: Resource = {
+  group: '',
+  version: 'v1',
+  kind: 'Event',
+  plural: 'events',
+  singular: 'event',
+  shortNames: ['ev'],
+  namespaced: true,
+  hasStatus: false,
+  versionRequired: false,
+};
+
+export const resources: readonly Resource[] = [leases, nodes, events];
 
 export function apiVersionOf({ group, version }: Resource): string {
   return group === '' ? version : `${group}/${version}`;

@@ -4,7 +4,8 @@ export type Selector = (object: JsonObject) => boolean;
 
 /**
  * Reads the label and field selectors of a list or watch. Labels: `key`, `!key`, `key=value`, `key==value`, `key!=value`, joined by
- * commas; fields: `metadata.name=NAME`, `metadata.namespace=NAME`. Undefined for any other.
+ * commas; fields: `metadata.name=NAME`, `metadata.namespace=NAME`, and of an Event `involvedObject.kind` and its like. Undefined for any
+ * other.
  */
 export function parseSelectors(labels: string, fields: string): Selector | undefined {
   const terms = [...split(labels).map(parseLabelTerm), ...split(fields).map(parseFieldTerm)];
@@ -26,10 +27,11 @@ function parseLabelTerm(term: string): Selector | undefined {
 }
 
 function parseFieldTerm(term: string): Selector | undefined {
-  const match = /^metadata\.(name|namespace)==?(.*)$/.exec(term);
-  const field = match?.[1];
-  if (field === undefined) return undefined;
-  return (object) => (asObject(object.metadata)?.[field] ?? '') === match?.[2];
+  const match = /^(?:(metadata)\.(name|namespace)|(involvedObject)\.(kind|namespace|name|uid))==?(.*)$/.exec(term);
+  if (match === null) return undefined;
+  const part = match[1] ?? match[3] ?? '';
+  const field = match[2] ?? match[4] ?? '';
+  return (object) => (asObject(object[part])?.[field] ?? '') === match[5];
 }
 
 function labelsOf(object: JsonObject): JsonObject {

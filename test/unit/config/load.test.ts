@@ -38,7 +38,7 @@ test('a VIP has addresses of both families, from the file, flags and the environ
 test('an address alone is enough: all else has a default', async () => {
   assert.deepEqual(await settingsOf(undefined, { flags: { address: '192.168.1.100' }, hostname: 'CP1.Example' }), {
     node: { name: 'cp1.example' },
-    kubernetes: { kubeconfig: undefined },
+    kubernetes: { kubeconfig: undefined, nodeLabel: false, events: true },
     vips: [
       {
         name: 'api',

@@ -307,8 +307,8 @@ describe('kubernetes client', { concurrency: true }, () => {
       refuse,
       seen,
       routes,
-      async ask() {
-        const answer = await client.request({ method: 'GET', path: '/', timeout });
+      async ask(aside = false) {
+        const answer = await client.request({ method: 'GET', path: '/', timeout, aside });
         return answer.ok ? answer.body.name : answer.refusal;
       },
       async [Symbol.asyncDispose]() {
@@ -335,6 +335,17 @@ describe('kubernetes client', { concurrency: true }, () => {
     at.refuse.set('s', 401);
     at.refuse.delete('a');
     assert.equal(await at.ask(), 'local');
+  });
+
+  test('a call on the side finds its own way, and changes that of no other', async () => {
+    await using at = await openNode({ admin: 'a', superAdmin: 's' });
+    assert.equal(await at.ask(), 'local');
+    at.refuse.set('a', 403);
+    assert.equal(await at.ask(true), 'local');
+    at.refuse.clear();
+    assert.equal(await at.ask(), 'local');
+    assert.deepEqual(at.seen, ['a at local', 'a at local', 's at local', 'a at local']);
+    assert.deepEqual(at.routes, [`127.0.0.1:${at.local.port} admin.conf`]);
   });
 
   test('when nobody has rights, the first refusal counts, and the next call tries again', async () => {
