@@ -29,10 +29,11 @@ import { createStandingVip, type StandingVip } from './standing-vip.js';
 import { createReports, noReports } from './supervisor/driver.js';
 import type { Supervision } from './supervisor/environment.js';
 import { statusLine } from './supervisor/status-line.js';
-import { type Health, startTelemetryServer } from './telemetry/http.js';
+import type { Health } from './telemetry/http.js';
 import type { LeveledLog, Log } from './telemetry/log.js';
 import { watchLoopLag } from './telemetry/loop-lag.js';
 import type { Metrics } from './telemetry/metrics.js';
+import { serveTelemetry } from './telemetry-parts.js';
 import type { Clock } from './time/clock.js';
 import { millis, plus } from './time/instant.js';
 import { createSystemClock } from './time/system-clock.js';
@@ -167,6 +168,7 @@ export async function startDaemon(
     const kubernetes = () => {
       client ??= createKubernetesClient({
         kubeconfig: settings.kubernetes.kubeconfig,
+        server: settings.kubernetes.server,
         // Those of names change.
         get virtualIps() {
           return [
@@ -239,17 +241,8 @@ export async function startDaemon(
       await look();
       return vips.map((vip) => vip.reading());
     });
-    if (settings.metrics.listen !== undefined) {
-      const { listen } = settings.metrics;
-      const server = await startTelemetryServer({
-        listen,
-        metrics,
-        status,
-        live,
-        ready: () => ready(vips),
-      });
-      closers.push(() => server[Symbol.asyncDispose]());
-    }
+    const served = await serveTelemetry(settings, { metrics, status, live, ready: () => ready(vips) }, { clock, log });
+    closers.push(() => served[Symbol.asyncDispose]());
     const lag = watchLoopLag(clock, (seconds) => metrics.loopLagged(seconds));
     closers.push(() => lag[Symbol.dispose]());
     const watch = network.watch((change) => {

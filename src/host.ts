@@ -11,7 +11,7 @@ export function neededCapabilities(settings: Settings): readonly (readonly [name
   const lowPorts = settings.vips
     .filter((vip) => vip.loadBalancer.mode !== 'off' && vip.loadBalancer.backends.from === 'static')
     .flatMap((vip) => vip.loadBalancer.ports)
-    .concat(settings.metrics.listen?.port ?? [])
+    .concat(settings.metrics.listen?.port ?? [], settings.health.listen?.port ?? [])
     .filter((port) => port > 0 && port < 1024);
   return [
     ['NET_ADMIN', 'put the VIP on an interface'],

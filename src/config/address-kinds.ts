@@ -16,6 +16,15 @@ export const listenAddress: Kind<ListenAddress | undefined> = scalar('`host:port
   return { host: parts.host, port: parts.port };
 });
 
+/** `https://host:port`, or `host:port`, which reads as that. */
+export const apiServer: Kind<string> = scalar('`https://host:port` or `host:port`', (text) => {
+  const wrong = new Wrong(`${shown(text)} is not an API server; write one, such as https://192.168.1.101:6443`);
+  const address = text.includes('://') ? text : `https://${text}`;
+  if (!URL.canParse(address) || /[\s\\]/.test(text)) return wrong;
+  const { protocol, hostname, username, search, hash } = new URL(address);
+  return protocol === 'https:' && hostname !== '' && `${username}${search}${hash}` === '' ? address : wrong;
+});
+
 /** A DNS name or an address. */
 export const hostName: Kind<string> = scalar('DNS name or address', (text) => {
   if (parseIp(text) !== undefined || dnsSubdomain.schema.safeParse(text).success) return text;

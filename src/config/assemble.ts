@@ -9,11 +9,13 @@ export function toSettings(global: Entries, vips: readonly Entries[]): Settings 
     node: { name: value['node.name'] ?? '' },
     kubernetes: {
       kubeconfig: value['kubernetes.kubeconfig'],
+      server: value['kubernetes.server'],
       nodeLabel: value['kubernetes.nodeLabel'],
       events: value['kubernetes.events'],
     },
     vips: vips.map((entries) => toVipSettings(valuesOf<typeof vipSettings>(entries) as ValuesOf<typeof vipSettings>)),
     metrics: { listen: value['metrics.listen'] },
+    health: { listen: value['health.listen'] },
     admin: { socket: value['admin.socket'] },
     log: { level: value['log.level'], format: value['log.format'] },
   };

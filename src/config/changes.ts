@@ -10,9 +10,11 @@ export type SettingPath = keyof typeof globalSettings | keyof typeof vipSettings
 const treatments: { readonly [Path in SettingPath]: 'in-place' | 'restart' } = {
   'node.name': 'restart',
   'kubernetes.kubeconfig': 'restart',
+  'kubernetes.server': 'restart',
   'kubernetes.nodeLabel': 'restart',
   'kubernetes.events': 'restart',
   'metrics.listen': 'restart',
+  'health.listen': 'restart',
   'admin.socket': 'restart',
   'log.level': 'in-place',
   'log.format': 'restart',

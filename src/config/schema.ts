@@ -1,4 +1,12 @@
-import { hostName, listenAddress, plainAddresses, plainAddressOrNone, servers, vipAddresses } from './address-kinds.js';
+import {
+  apiServer,
+  hostName,
+  listenAddress,
+  plainAddresses,
+  plainAddressOrNone,
+  servers,
+  vipAddresses,
+} from './address-kinds.js';
 import { annotations } from './annotations-kind.js';
 import type { Kind } from './kinds.js';
 import * as kinds from './kinds.js';
@@ -35,6 +43,12 @@ export const globalSettings = {
     "/etc/kubernetes/admin.conf if it exists, else the pod's service account",
     'How to reach the Kubernetes API.',
   ),
+  'kubernetes.server': optional(
+    apiServer,
+    'kubernetes-server',
+    'the one that the kubeconfig names',
+    "The API server that is asked instead of the kubeconfig's, which then only says who asks. Without it this node's own API server is asked first where the backends are nodes, and where the kubeconfig names the VIP.",
+  ),
   'kubernetes.nodeLabel': setting(
     kinds.boolean,
     'node-label',
@@ -52,6 +66,12 @@ export const globalSettings = {
     'metrics-listen',
     ':2112',
     'Where /metrics, /livez, /readyz and the status page are served.',
+  ),
+  'health.listen': setting(
+    listenAddress,
+    'health-listen',
+    'off',
+    'Where /healthz, /livez and /readyz are served too, without metrics: for probes that have a port of their own.',
   ),
   'admin.socket': setting(
     kinds.socketPath,

@@ -9,6 +9,7 @@ export interface Settings {
   readonly vips: readonly VipSettings[];
   /** `undefined` when off. An empty host means every address. */
   readonly metrics: { readonly listen: ListenAddress | undefined };
+  readonly health: { readonly listen: ListenAddress | undefined };
   readonly admin: { readonly socket: string };
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
@@ -16,6 +17,8 @@ export interface Settings {
 export interface KubernetesSettings {
   /** `undefined`: /etc/kubernetes/admin.conf if it exists, else the pod's service account. */
   readonly kubeconfig: string | undefined;
+  /** The URL of the API server to ask; undefined: as the kubeconfig has it. */
+  readonly server: string | undefined;
   /** Whether the Node says by labels which VIPs it has. */
   readonly nodeLabel: boolean;
   /** Whether Events tell of changes of leadership. */

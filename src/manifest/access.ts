@@ -3,17 +3,28 @@ import type { Settings, VipSettings } from '../config/settings.js';
 /** What vipd asks the Kubernetes API for. */
 export interface ApiNeeds {
   readonly leases: readonly { readonly namespace: string; readonly name: string }[];
+  /** Tells in these namespaces of Leases by Events. */
+  readonly events: boolean;
+  /** Reads the annotations of its Node. */
+  readonly annotations: boolean;
   /** Watches the control-plane nodes. */
   readonly nodes: boolean;
+  /** Labels its Node. */
+  readonly labels: boolean;
   /** Reads the cluster's CA out of the kubeconfig, which takes no right. */
   readonly ca: boolean;
 }
 
-export function apiNeeds({ vips }: Settings): ApiNeeds {
+export function apiNeeds({ vips, kubernetes }: Settings): ApiNeeds {
   const balanced = vips.filter(({ loadBalancer }) => loadBalancer.mode !== 'off');
+  const leases = vips.filter(({ election }) => election.type === 'lease').map(({ election }) => election.lease);
+  const nodes = balanced.some(({ loadBalancer }) => loadBalancer.backends.from === 'nodes');
   return {
-    leases: vips.filter(({ election }) => election.type === 'lease').map(({ election }) => election.lease),
-    nodes: balanced.some(({ loadBalancer }) => loadBalancer.backends.from === 'nodes'),
+    leases,
+    events: kubernetes.events && leases.length > 0,
+    annotations: leases.length > 0 || nodes,
+    nodes,
+    labels: kubernetes.nodeLabel,
     ca: balanced.some(verifiesWithClusterCa),
   };
 }
@@ -22,6 +33,6 @@ function verifiesWithClusterCa({ loadBalancer: { healthCheck } }: VipSettings): 
   return healthCheck.type === 'https' && healthCheck.ca === undefined && !healthCheck.insecure;
 }
 
-export function needsApi({ leases, nodes, ca }: ApiNeeds): boolean {
-  return leases.length > 0 || nodes || ca;
+export function needsApi({ leases, nodes, labels, ca }: ApiNeeds): boolean {
+  return leases.length > 0 || nodes || labels || ca;
 }

@@ -92,7 +92,7 @@ export function daemonSetManifest(loaded: LoadedSettings, choices: DaemonSetChoi
 /** What `kubectl apply` gives the service account of the other manifests. */
 export function rbacManifest({ settings }: LoadedSettings, version: string): Printed {
   const needs = apiNeeds(settings);
-  if (needs.leases.length === 0 && !needs.nodes) {
+  if (needs.leases.length === 0 && !needs.nodes && !needs.labels) {
     return refused(
       'neither election nor backends ask the Kubernetes API with these settings, so there are no rights to give',
     );

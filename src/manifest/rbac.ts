@@ -5,7 +5,8 @@ import type { Resource } from './yaml.js';
 const rbac = 'rbac.authorization.k8s.io';
 
 /** The service account, and the rights that the settings need of it: nothing more. */
-export function rbacResources({ leases, nodes }: ApiNeeds, version: string): readonly Resource[] {
+export function rbacResources(needs: ApiNeeds, version: string): readonly Resource[] {
+  const { leases } = needs;
   const meta = (namespace?: string) => ({ name: appName, namespace, labels: labels(version) });
   const subjects = [{ kind: 'ServiceAccount', name: appName, namespace: podNamespace }];
   const resources: Resource[] = [{ value: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: meta(podNamespace) } }];
@@ -30,6 +31,7 @@ export function rbacResources({ leases, nodes }: ApiNeeds, version: string): rea
           rules: [
             { ...lease, resourceNames: names, verbs: ['get', 'update', 'list', 'watch'] },
             { ...lease, verbs: ['create'] },
+            ...(needs.events ? [{ apiGroups: [''], resources: ['events'], verbs: ['create'] }] : []),
           ],
         },
         remarks: [[['rules', 1], 'Kubernetes cannot limit this to a name.']],
@@ -37,19 +39,31 @@ export function rbacResources({ leases, nodes }: ApiNeeds, version: string): rea
       binding('Role', namespace),
     );
   }
-  if (nodes) {
+  const { verbs, remark } = nodeRights(needs);
+  if (verbs.length > 0) {
     resources.push(
       {
         value: {
           apiVersion: `${rbac}/v1`,
           kind: 'ClusterRole',
           metadata: meta(),
-          rules: [{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }],
+          rules: [{ apiGroups: [''], resources: ['nodes'], verbs }],
         },
-        remarks: [[['rules', 0], 'The backends are the control-plane nodes, watched.']],
+        remarks: [[['rules', 0], remark]],
       },
       binding('ClusterRole'),
     );
   }
   return resources;
+}
+
+/** What may be done with Nodes, and why. */
+function nodeRights({ nodes, annotations, labels }: ApiNeeds): { verbs: readonly string[]; remark: string } {
+  const reasons = [
+    ...(nodes ? ['The backends are the control-plane nodes, watched.'] : []),
+    ...(annotations ? ['Annotations of its Node name interfaces.'] : []),
+    ...(labels ? ['Its Node is labelled; Kubernetes cannot limit this to labels, nor to its own Node.'] : []),
+  ];
+  const verbs = [...(nodes || annotations ? ['list'] : []), ...(nodes ? ['watch'] : []), ...(labels ? ['patch'] : [])];
+  return { verbs, remark: reasons.join(' ') };
 }

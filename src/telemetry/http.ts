@@ -11,27 +11,24 @@ export interface Health {
   readonly reasons: readonly string[];
 }
 
-export interface TelemetryServerOptions {
+export interface WebServerOptions {
   readonly listen: ListenAddress;
-  readonly metrics: Pick<Metrics, 'render'>;
-  readonly status: () => DaemonStatus | Promise<DaemonStatus>;
-  /** The daemon makes progress; if not, whoever supervises it should start it anew. */
-  readonly live: () => Health;
-  /** The daemon can serve. */
-  readonly ready: () => Health;
+  /** The setting that says where to listen, for errors. */
+  readonly setting: string;
+  readonly pages: Pages;
   /** How long a client may take to send its request, 5 s if not given. */
   readonly patience?: Millis;
 }
 
-export interface TelemetryServer extends AsyncDisposable {
+export interface WebServer extends AsyncDisposable {
   readonly port: number;
 }
 
 /**
- * Serves /metrics, /livez, /readyz and a page for people, read-only, to whoever asks. Port 0 picks a free one.
+ * Serves pages, read-only, to whoever asks. Port 0 picks a free one.
  * Throws an Error that names the setting when it cannot listen.
  */
-export async function startTelemetryServer(options: TelemetryServerOptions): Promise<TelemetryServer> {
+export async function startWebServer(options: WebServerOptions): Promise<WebServer> {
   const patience = options.patience ?? millis(5_000);
   const server = createServer(
     {
@@ -43,7 +40,9 @@ export async function startTelemetryServer(options: TelemetryServerOptions): Pro
       maxHeaderSize: 8 << 10,
     },
     (request, response) => {
-      answer(request, response, options).catch((error: Error) => send(response, 500, plain, `${error.message}\n`));
+      answer(request, response, options.pages).catch((error: Error) =>
+        send(response, 500, plain, `${error.message}\n`),
+      );
     },
   );
   // Probes and a scraper or two; more would only take descriptors from the rest.
@@ -52,7 +51,7 @@ export async function startTelemetryServer(options: TelemetryServerOptions): Pro
   const { host, port } = options.listen;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new Error(cannotListen(options.listen, error), { cause: error })),
+      reject(new Error(cannotListen(options, error), { cause: error })),
     );
     server.listen({ port, ...(host === '' ? {} : { host }) }, resolve);
   });
@@ -70,19 +69,14 @@ export async function startTelemetryServer(options: TelemetryServerOptions): Pro
 
 const plain = 'text/plain; charset=utf-8';
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: TelemetryServerOptions,
-): Promise<void> {
-  const path = request.url?.split('?', 1)[0] ?? '';
-  const page = pages[path];
-  if (page === undefined) return send(response, 404, plain, 'not found; there are /, /metrics, /livez and /readyz\n');
+async function answer(request: IncomingMessage, response: ServerResponse, pages: Pages): Promise<void> {
+  const page = pages.get(request.url?.split('?', 1)[0] ?? '');
+  if (page === undefined) return send(response, 404, plain, `not found; there are ${[...pages.keys()].join(', ')}\n`);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
     return send(response, 405, plain, 'only GET and HEAD\n');
   }
-  const { code, contentType, text } = await page(options);
+  const { code, contentType, text } = await page();
   send(response, code, contentType, text);
 }
 
@@ -92,17 +86,40 @@ interface Page {
   readonly text: string;
 }
 
-const pages: Readonly<Record<string, ((options: TelemetryServerOptions) => Page | Promise<Page>) | undefined>> = {
-  __proto__: null as never,
-  '/metrics': async ({ metrics }) => ({ code: 200, ...(await metrics.render()) }),
-  '/livez': ({ live }) => healthPage(live()),
-  '/readyz': ({ ready }) => healthPage(ready()),
-  '/': async ({ status }) => ({
-    code: 200,
-    contentType: 'text/html; charset=utf-8',
-    text: statusPage(await status()),
-  }),
-};
+/** What is served, by path. */
+export type Pages = ReadonlyMap<string, () => Page | Promise<Page>>;
+
+export interface HealthSource {
+  /** The daemon makes progress; if not, whoever supervises it should start it anew. */
+  readonly live: () => Health;
+  /** The daemon can serve. */
+  readonly ready: () => Health;
+}
+
+/** /livez and /readyz, and /healthz, which is the former under the name that kube-vip has. */
+export function healthPages({ live, ready }: HealthSource): Pages {
+  return new Map([
+    ['/livez', () => healthPage(live())],
+    ['/readyz', () => healthPage(ready())],
+    ['/healthz', () => healthPage(live())],
+  ]);
+}
+
+/** A page for people, /metrics, and those of health. */
+export function telemetryPages(
+  source: HealthSource & {
+    readonly metrics: Pick<Metrics, 'render'>;
+    readonly status: () => DaemonStatus | Promise<DaemonStatus>;
+  },
+): Pages {
+  const { metrics, status } = source;
+  const contentType = 'text/html; charset=utf-8';
+  return new Map<string, () => Page | Promise<Page>>([
+    ['/', async () => ({ code: 200, contentType, text: statusPage(await status()) })],
+    ['/metrics', async () => ({ code: 200, ...(await metrics.render()) })],
+    ...healthPages(source),
+  ]);
+}
 
 function healthPage({ ok, reasons }: Health): Page {
   return { code: ok ? 200 : 503, contentType: plain, text: ok ? 'ok\n' : `${['not ok', ...reasons].join('\n')}\n` };
@@ -119,12 +136,12 @@ function send(response: ServerResponse, code: number, contentType: string, text:
   response.end(text);
 }
 
-function cannotListen({ host, port }: ListenAddress, error: NodeJS.ErrnoException): string {
+function cannotListen({ listen: { host, port }, setting }: WebServerOptions, error: NodeJS.ErrnoException): string {
   const because: Readonly<Record<string, string>> = {
     EADDRINUSE: 'another process listens there; free the port, choose another or write off',
     EADDRNOTAVAIL: 'the address is not on this host; write an address of it, or none for all',
     EACCES: 'this user may not; choose a port above 1023',
   };
   const shown = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return `metrics.listen (--metrics-listen, VIPD_METRICS_LISTEN): cannot listen on ${shown}: ${because[error.code ?? ''] ?? error.message}`;
+  return `${setting}: cannot listen on ${shown}: ${because[error.code ?? ''] ?? error.message}`;
 }

@@ -130,7 +130,7 @@ if (skip !== false) {
         'kube-system': [...everybody['kube-system'], ...rulesOf('Role'), ...rulesOf('ClusterRole')].sort(),
         default: [...everybody.default, ...rulesOf('ClusterRole')].sort(),
       };
-      assert.equal(expected['kube-system'].length, everybody['kube-system'].length + 3);
+      assert.equal(expected['kube-system'].length, everybody['kube-system'].length + 4);
       await until(async () => (await rulesIn('kube-system')).length === expected['kube-system'].length, {
         what: 'the rights',
       });

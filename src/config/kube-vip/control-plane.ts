@@ -166,28 +166,34 @@ export const controlPlane: readonly KubeVipSetting[] = [
     'better',
     "vipd always asks the node's own API server where the kubeconfig names the VIP",
   ),
-  value(['kubernetes_addr'], 'ignored', 'the kubeconfig names the API server', () => ({
-    ignored: 'the kubeconfig (k8s_config_file) names the API server',
-  })),
+  value(
+    ['kubernetes_addr'],
+    'same',
+    "`kubernetes.server`; seldom needed, as vipd asks the node's own API server anyway",
+    to('kubernetes.server'),
+  ),
   value(
     ['dns_mode', 'dnsMode'],
-    'not yet',
-    'names are not resolved yet, and are refused in `address`; of addresses it asks nothing',
+    'better',
+    '`dnsMode`; a name is followed every 30 s, and its last addresses stay when the resolver dies',
+    to('dnsMode'),
   ),
-  value(['vip_leaseannotations'], 'not yet', 'the Lease gets no annotations yet', () => ({
-    ignored: 'vipd does not annotate its Lease yet',
-  })),
+  value(['vip_leaseannotations'], 'same', '`election.lease.annotations`, an object in JSON', carryAnnotations),
   toggle(
     ['enable_node_labeling', 'enableNodeLabeling'],
-    'not yet',
-    'nodes get no label yet',
-    whenOn({ ignored: 'vipd does not label nodes yet' }),
+    'better',
+    '`kubernetes.nodeLabel`: `kube-vip.io/has-ip`, after the VIP is announced; and `vip.vipd/NAME`',
+    (isOn) => ({ set: { 'kubernetes.nodeLabel': isOn } }),
   ),
   value(
     ['health_check_port', 'healthCheckPort'],
-    'ignored',
-    'probes ask `/livez` and `/readyz` at `metrics.listen`',
-    (text) => (Number(text) === 0 ? {} : { ignored: 'point probes to /livez and /readyz at metrics.listen' }),
+    'better',
+    '`health.listen`: `/healthz` is `/livez`; 0 is `off`',
+    (text) => {
+      const port = wholeNumber(text, 0, 65535);
+      if (port === undefined) return { refused: 'it is not a port; write a number from 1024 to 65535, or 0 for none' };
+      return { set: { 'health.listen': port === 0 ? 'off' : `:${port}` } };
+    },
   ),
   value(['iptables_backend'], 'better', 'vipd finds by itself what the kernel has'),
   toggle(['egress_withnftables', 'egressWithNftables'], 'better', 'vipd finds by itself what the kernel has'),
@@ -205,6 +211,14 @@ function seconds(path: SettingPath, usual: number): (text: string) => Outcome {
       ? { refused: `it is not a number of seconds; write one, such as ${usual}` }
       : { set: { [path]: `${number}s` } };
   };
+}
+
+function carryAnnotations(text: string): Outcome {
+  try {
+    return { set: { 'election.lease.annotations': JSON.parse(text) } };
+  } catch {
+    return { refused: 'it is not JSON; write an object of texts, such as {"example.com/team":"net"}' };
+  }
 }
 
 function carryPrefix(text: string): Outcome {

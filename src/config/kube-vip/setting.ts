@@ -22,7 +22,7 @@ export interface GivenTexts {
 }
 
 /** What vipd makes of a setting, for the documentation. */
-export type Verdict = 'same' | 'better' | 'other' | 'ignored' | 'not yet' | 'refused';
+export type Verdict = 'same' | 'better' | 'other' | 'ignored' | 'refused';
 
 /** One setting of kube-vip. */
 export interface KubeVipSetting {

@@ -52,6 +52,14 @@ const carried: readonly (readonly [name: string, text: string, path: string, val
   ['k8s_config_file', '/etc/kubernetes/super-admin.conf', 'kubernetes.kubeconfig', '/etc/kubernetes/super-admin.conf'],
   ['prometheus_server', '127.0.0.1:9112', 'metrics.listen', '127.0.0.1:9112'],
   ['prometheus_server', 'localhost:9112', 'metrics.listen', '127.0.0.1:9112'],
+  ['kubernetes_addr', 'https://10.0.0.1:6443', 'kubernetes.server', 'https://10.0.0.1:6443'],
+  ['kubernetes_addr', '10.0.0.1:6443', 'kubernetes.server', '10.0.0.1:6443'],
+  ['health_check_port', '8080', 'health.listen', ':8080'],
+  ['health_check_port', '0', 'health.listen', 'off'],
+  ['dns_mode', 'dual', 'dnsMode', 'dual'],
+  ['vip_leaseannotations', '{"team": "network"}', 'election.lease.annotations', '{ team: network }'],
+  ['enable_node_labeling', 'true', 'kubernetes.nodeLabel', 'true'],
+  ['enable_node_labeling', 'false', 'kubernetes.nodeLabel', 'false'],
   ['vip_loglevel', '-4', 'log.level', 'debug'],
   ['vip_loglevel', '0', 'log.level', 'info'],
   ['vip_loglevel', '5', 'log.level', 'warn'],
@@ -103,10 +111,6 @@ const warned: readonly (readonly [name: string, text: string, sentence: RegExp, 
   ['vip_preserve_on_leadership_loss', 'true', /ignored: the address is never on a node that does not lead/],
   ['vip_interfaceloglobal', 'true', /ignored: .*never on lo/],
   ['vip_loseleadership_timeout_seconds', '30', /ignored: .* as soon as the link/, { vip_loseleadership: 'true' }],
-  ['kubernetes_addr', 'https://10.0.0.1:6443', /ignored: the kubeconfig/],
-  ['vip_leaseannotations', '{"a":"b"}', /ignored: .* yet$/],
-  ['enable_node_labeling', 'true', /ignored: .* yet$/],
-  ['health_check_port', '8080', /ignored: point probes to \/livez and \/readyz at metrics\.listen/],
   ['svc_enable', 'true', /ignored: vipd serves the control plane and no Services/],
   ['vip_leasenam', 'x', /ignored: kube-vip has no such setting; did you mean vip_leasename\?$/],
 ];
@@ -130,6 +134,12 @@ const refused: readonly (readonly [name: string, text: string, sentence: RegExp,
   ['vip_retryperiod', 'x', /not a number of seconds/],
   ['backend_health_check_interval', 'x', /not a number of seconds/, balanced],
   ['vip_arpRate', 'fast', /not a number of milliseconds/],
+  ['dns_mode', 'ipv9', /^environment dns_mode: .*first/],
+  ['vip_leaseannotations', '{"a":1}', /^environment vip_leaseannotations: .*the value of a is not a text/],
+  ['vip_leaseannotations', '{', /^environment vip_leaseannotations: it is not JSON; write an object/],
+  ['enable_node_labeling', 'maybe', /neither true nor false/],
+  ['kubernetes_addr', 'http://10.0.0.1:8080', /^environment kubernetes_addr: .*is not an API server; write one/],
+  ['health_check_port', 'x', /it is not a port; write a number from 1024 to 65535, or 0 for none$/],
   ['port', '99999', /^environment port: it is not a port/],
   ['lb_port', '0', /^environment lb_port: it is not a port/],
   ['vip_loglevel', 'high', /not a number/],
@@ -214,11 +224,11 @@ test("beside kube-vip's settings its defaults count: lease times, no load balanc
 });
 
 test('general names count only beside one that is kube-vip’s alone', async () => {
-  const general = { address: '10.0.0.8', port: '80', annotation: 'x', dns_mode: 'ipv9', prometheus_server: ':1' };
+  const general = { address: '10.0.0.8', port: '80', annotation: 'x', dns_mode: 'dual', prometheus_server: ':1' };
   const { vips, metrics } = await settingsOf(undefined, { environment: general, flags: { address: '10.0.0.9' } });
   assert.deepEqual(vips[0]?.addresses, [{ ip: '10.0.0.9', prefixLength: 32 }]);
   assert.equal(vips[0]?.election.lease.duration, 5000);
-  assert.equal(metrics.listen?.port, 2112);
+  assert.deepEqual([metrics.listen?.port, vips[0]?.dns.mode], [2112, 'first']);
   const told = await settingsOf(undefined, { environment: general, flags: { controlplane: 'true' } });
   assert.deepEqual(told.vips[0]?.addresses, [{ ip: '10.0.0.8', prefixLength: 32 }]);
 });
@@ -286,7 +296,7 @@ test('no values of kube-vip’s settings make the loader throw', async () => {
 const generated: Readonly<Record<keyof typeof kubeVipPods, readonly unknown[]>> = {
   'v0.7': [['10.77.0.100/32'], [5, 3, 1, 3], 'off', ['svc_enable']],
   'v0.8': [['10.77.0.100/32'], [5, 3, 1, 3], 'auto 8443 6443', []],
-  'v1.0': [['10.77.0.100/24', 'fd77::100/64'], [4, 3, 2, 2], 'off', ['enable_node_labeling']],
+  'v1.0': [['10.77.0.100/24', 'fd77::100/64'], [4, 3, 2, 2], 'off', []],
   'v1.2': [['10.77.0.100/32'], [15, 10, 2, 3], 'auto 6443 6443', ['lb_fwdmethod']],
 };
 

@@ -38,7 +38,7 @@ test('a VIP has addresses of both families, from the file, flags and the environ
 test('an address alone is enough: all else has a default', async () => {
   assert.deepEqual(await settingsOf(undefined, { flags: { address: '192.168.1.100' }, hostname: 'CP1.Example' }), {
     node: { name: 'cp1.example' },
-    kubernetes: { kubeconfig: undefined, nodeLabel: false, events: true },
+    kubernetes: { kubeconfig: undefined, server: undefined, nodeLabel: false, events: true },
     vips: [
       {
         name: 'api',
@@ -98,6 +98,7 @@ test('an address alone is enough: all else has a default', async () => {
       },
     ],
     metrics: { listen: { host: '', port: 2112 } },
+    health: { listen: undefined },
     admin: { socket: '/run/vipd/vipd.sock' },
     log: { level: 'info', format: 'json' },
   });

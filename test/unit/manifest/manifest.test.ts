@@ -210,15 +210,23 @@ test('rights follow what is enabled', async () => {
   const lease = (namespace: string, name: string) => [
     `Role ${namespace} ${name}: get update list watch leases`,
     `Role ${namespace} *: create leases`,
+    `Role ${namespace} *: create events`,
   ];
   const nodes = ['ClusterRole * *: list watch nodes'];
+  const ownNode = ['ClusterRole * *: list nodes'];
   assert.deepEqual(await rules(''), [...lease('kube-system', 'plndr-cp-lock'), ...nodes]);
-  assert.deepEqual(await rules('--address 10.0.0.9 --load-balancer off'), lease('kube-system', 'plndr-cp-lock'));
+  const alone = '--address 10.0.0.9 --load-balancer off';
+  assert.deepEqual(await rules(alone), [...lease('kube-system', 'plndr-cp-lock'), ...ownNode]);
+  const [named, create] = lease('kube-system', 'plndr-cp-lock');
+  assert.deepEqual(await rules(`${alone} --kubernetes-events false`), [named, create, ...ownNode]);
   assert.deepEqual(await rules('--lease-namespace net --lease-name a.b --role --rolebinding'), [
     ...lease('net', 'a.b'),
     ...nodes,
   ]);
   assert.deepEqual(await rules('--election vrrp'), nodes);
+  assert.deepEqual((await rules('--node-label true')).at(-1), 'ClusterRole * *: list watch patch nodes');
+  const labelled = '--address 10.0.0.9 --election none --load-balancer off --enableNodeLabeling';
+  assert.deepEqual(await rules(labelled), ['ClusterRole * *: patch nodes']);
 });
 
 test('what is wrong is a sentence on stderr, exit code 2 and nothing on stdout', async () => {

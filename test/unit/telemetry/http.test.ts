@@ -2,21 +2,24 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { startTelemetryServer, type TelemetryServerOptions } from '../../../src/telemetry/http.js';
+import { healthPages, startWebServer, telemetryPages, type WebServerOptions } from '../../../src/telemetry/http.js';
 import { millis } from '../../../src/time/instant.js';
 import { statusExample, vipExample } from './status-example.js';
 
 const good = { ok: true, reasons: [] };
 
-function start(change: Partial<TelemetryServerOptions> = {}) {
-  return startTelemetryServer({
-    listen: { host: '127.0.0.1', port: 0 },
+type Source = Parameters<typeof telemetryPages>[0];
+
+function start(change: Partial<Source & Pick<WebServerOptions, 'listen' | 'patience'>> = {}) {
+  const { listen = { host: '127.0.0.1', port: 0 }, patience = millis(5000), ...source } = change;
+  const pages = telemetryPages({
     metrics: { render: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'x 1\n' }) },
     status: () => statusExample,
     live: () => good,
     ready: () => good,
-    ...change,
+    ...source,
   });
+  return startWebServer({ listen, setting: 'metrics.listen (--metrics-listen)', pages, patience });
 }
 
 async function get(port: number, path: string, method = 'GET') {
@@ -80,10 +83,25 @@ test('an error while the page is made is a 500, not the end', async () => {
   assert.equal((await get(server.port, '/livez')).code, 200);
 });
 
+test('a server for probes alone has nothing else', async () => {
+  const bad = { ok: false, reasons: ['the loop hangs'] };
+  const pages = healthPages({ live: () => bad, ready: () => good });
+  await using server = await startWebServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    setting: 'health.listen',
+    pages,
+  });
+  const codes = [];
+  for (const path of ['/livez', '/healthz', '/readyz', '/metrics', '/'])
+    codes.push((await get(server.port, path)).code);
+  assert.deepEqual(codes, [503, 503, 200, 404, 404]);
+  assert.equal((await get(server.port, '/')).text, 'not found; there are /livez, /readyz, /healthz\n');
+});
+
 test('a port that is taken is refused with the setting to change', async () => {
   await using server = await start();
   await assert.rejects(start({ listen: { host: '127.0.0.1', port: server.port } }), {
-    message: `metrics.listen (--metrics-listen, VIPD_METRICS_LISTEN): cannot listen on 127.0.0.1:${server.port}: another process listens there; free the port, choose another or write off`,
+    message: `metrics.listen (--metrics-listen): cannot listen on 127.0.0.1:${server.port}: another process listens there; free the port, choose another or write off`,
   });
   await assert.rejects(start({ listen: { host: '192.0.2.1', port: 0 } }), /the address is not on this host/);
 });
