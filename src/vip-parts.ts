@@ -21,6 +21,7 @@ import type { Choice, Planes } from './planes.js';
 import type { Signs } from './signs-parts.js';
 import type { Log } from './telemetry/log.js';
 import type { Metrics, VipReading } from './telemetry/metrics.js';
+import { createWatchLog } from './telemetry/watch-log.js';
 import type { Clock } from './time/clock.js';
 import { millis } from './time/instant.js';
 import type { Seed } from './time/random.js';
@@ -336,9 +337,10 @@ function createLoadBalancer(
       // Until the API says which nodes there are, this node's own API server is what there is.
       setSources();
       if (settings.loadBalancer.backends.from !== 'nodes') return;
+      const watchLog = createWatchLog('node', log);
       watch = createNodeApi(shared.kubernetes(), clock).watch((event) => {
-        if (event.kind !== 'nodes')
-          return log.debug('node watch interrupted', { because: event.refusal, detail: event.detail });
+        if (event.kind !== 'nodes') return watchLog.interrupted(event);
+        watchLog.answered();
         nodes = event.nodes;
         setSources();
       });

@@ -1,4 +1,5 @@
 import type { Log } from '../telemetry/log.js';
+import { createWatchLog } from '../telemetry/watch-log.js';
 import type { Clock } from '../time/clock.js';
 import type { Millis } from '../time/instant.js';
 import type { Seed } from '../time/random.js';
@@ -30,6 +31,7 @@ export function createLeaseElection(parts: {
   let watch: Disposable | undefined;
   let started = false;
   let complained: string | undefined;
+  const watchLog = createWatchLog('lease', log);
   let reported = leadershipOf(state, clock.now());
   let onStopped: () => void = () => {};
   const stopped = new Promise<void>((resolve) => {
@@ -98,8 +100,9 @@ export function createLeaseElection(parts: {
 
   function watched(event: LeaseWatchEvent): void {
     if (event.kind === 'interrupted') {
-      log.debug('lease watch interrupted', { because: event.refusal, detail: event.detail });
+      watchLog.interrupted(event);
     } else {
+      watchLog.answered();
       feed(event);
     }
   }
