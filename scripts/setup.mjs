@@ -15,6 +15,7 @@ const commands = {
   strace: 'strace',
   unshare: 'util-linux',
   promtool: 'prometheus',
+  kubectl: 'kubernetes-client',
   ipvsadm: 'ipvsadm',
   keepalived: 'keepalived',
   haproxy: 'haproxy',

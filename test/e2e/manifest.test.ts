@@ -73,6 +73,12 @@ if (skip !== false) {
       return call('PATCH', `${path}?fieldManager=test${options}`, resource);
     }
 
+    /** The real one, as the administrator. */
+    function kubectl(...words: readonly string[]): Promise<string> {
+      const server = ['--kubeconfig', cluster.api.kubeconfig, '--server', `https://${node.host.ip}:6443`];
+      return node.host.run('kubectl', [...server, ...words]);
+    }
+
     test('the API server takes what is printed, and would refuse a field that it does not know', async () => {
       const at = '--address 192.168.1.100';
       for (const line of [
@@ -85,10 +91,16 @@ if (skip !== false) {
         'rbac',
         'rbac --lease-namespace default --load-balancer off',
       ]) {
-        for (const resource of resourcesOf(await printed(line))) {
+        const text = await printed(line);
+        for (const resource of resourcesOf(text)) {
           const { status, body } = await apply(resource, '&dryRun=All');
           assert.equal(status, 201, `${line}: ${JSON.stringify(body)}`);
         }
+        const file = join(folder, 'printed.yaml');
+        await writeFile(file, text);
+        const said = await kubectl('apply', '--dry-run=server', '-f', file);
+        const created = said.split('\n').filter((said) => said.endsWith(' created (server dry run)'));
+        assert.equal(created.length, resourcesOf(text).length, `${line}: ${said}`);
       }
       const [pod] = resourcesOf(await printed(`pod ${at}`));
       assert.ok(pod !== undefined);
@@ -123,6 +135,12 @@ if (skip !== false) {
       };
       // What everybody may who is somebody: ask what he may.
       const everybody = { 'kube-system': await rulesIn('kube-system'), default: await rulesIn('default') };
+      /** The lines of a namespace's table, without its columns' widths. */
+      const tableIn = async (namespace: string) =>
+        (await kubectl('auth', 'can-i', '--list', '--token', token, '--namespace', namespace))
+          .split('\n')
+          .map((line) => line.replace(/ +/g, ' '));
+      const before = await tableIn('default');
       for (const resource of resources) assert.ok((await apply(resource)).status < 300, resource.kind);
       const rulesOf = (wanted: string) =>
         resources.filter(({ kind }) => kind === wanted).flatMap(({ rules = [] }) => rules.map(ruleText));
@@ -136,6 +154,16 @@ if (skip !== false) {
       });
       assert.deepEqual((await rulesIn('kube-system')).toSorted(), expected['kube-system']);
       assert.deepEqual((await rulesIn('default')).toSorted(), expected.default);
+      const added = async (namespace: string) =>
+        (await tableIn(namespace)).filter((line) => !before.includes(line)).sort();
+      const nodes = 'nodes [] [] [list watch]';
+      assert.deepEqual(await added('kube-system'), [
+        'events [] [] [create]',
+        'leases.coordination.k8s.io [] [] [create]',
+        'leases.coordination.k8s.io [] [plndr-cp-lock] [get update list watch]',
+        nodes,
+      ]);
+      assert.deepEqual(await added('default'), [nodes]);
 
       await runAsPrinted(token);
       assert.equal((await call('GET', leases, undefined, token)).status, 403);
