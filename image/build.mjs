@@ -1,0 +1,169 @@
+// The container image of vipd, as an OCI archive. `npm run image -- --help` says how.
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { layOutDebian } from './debian.mjs';
+
+const root = join(import.meta.dirname, '..');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+/** Debian's and Node.js's names of the same processors. */
+const machines = { amd64: 'x64', arm64: 'arm64' };
+const here = Object.keys(machines).find((arch) => machines[arch] === process.arch);
+
+try {
+  main(readOptions());
+} catch (error) {
+  console.error(`image: ${error.message}`);
+  process.exit(1);
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      output: { type: 'string' },
+      tag: { type: 'string', default: `localhost/vipd:${version}` },
+      arch: { type: 'string', default: here ?? process.arch },
+      mirror: { type: 'string', default: 'http://deb.debian.org/debian' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  return { ...values, output: resolve(values.output ?? join(root, `dist/image/vipd-${version}-${values.arch}.tar`)) };
+}
+
+function main({ help, output, tag, arch, mirror }) {
+  if (help) {
+    console.log(
+      `npm run image -- [--output FILE] [--tag ${tag}] [--arch ${Object.keys(machines).join('|')}] [--mirror URL]`,
+    );
+    return;
+  }
+  if (machines[arch] === undefined) throw new Error(`--arch: ${arch} is none of ${Object.keys(machines).join(', ')}`);
+  if (process.getuid?.() !== 0) throw new Error('files with owners and capabilities take root to make; run it as root');
+  installBuilder();
+  if (!existsSync(join(root, 'dist/vipd.js'))) run(process.execPath, [join(root, 'scripts/build.mjs')]);
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'vipd/image', arch);
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, 'build-'));
+  try {
+    const context = join(folder, 'context');
+    layOutDebian(join(context, 'debian'), { arch, cache, mirror });
+    layOutVipd(join(context, 'vipd'), join(context, 'debian/usr/bin/node'), arch);
+    mkdirSync(join(context, 'run/vipd'), { recursive: true });
+    const digest = pack({ folder, context, output, tag, arch });
+    const unpacked = run('du', ['--summarize', '--bytes', context]).split('\t')[0];
+    console.log(`image: ${tag} for ${arch}: ${megabytes(statSync(output).size)}, ${megabytes(unpacked)} unpacked`);
+    console.log(`image: ${digest}`);
+    console.log(`image: ${output}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function installBuilder() {
+  const packages = { buildah: 'buildah', setcap: 'libcap2-bin' };
+  const missing = Object.keys(packages).filter((command) => !isThere(command));
+  if (missing.length === 0) return;
+  const names = missing.map((command) => packages[command]);
+  console.error(`image: installing the Debian packages ${names.join(', ')}`);
+  const options = {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  };
+  execFileSync('apt-get', ['update', '-qq'], options);
+  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], options);
+}
+
+/** What `npm install -g` would lay into /usr/lib, as far as the daemon loads it, and the command `vipd`. */
+function layOutVipd(folder, node, arch) {
+  const home = join(folder, 'usr/lib/vipd');
+  const machine = `linux-${machines[arch]}`;
+  cpSync(join(import.meta.dirname, 'files'), folder, { recursive: true });
+  copy(join(root, 'package.json'), join(home, 'package.json'));
+  copy(join(root, 'LICENSE'), join(folder, 'usr/share/doc/vipd/copyright'));
+  copy(addon(machine), join(home, 'native/build/vipd.node'));
+  // There is no /usr/bin/env.
+  const bundle = readFileSync(join(root, 'dist/vipd.js'), 'utf8').replace(/^#!.*/, '#!/usr/bin/node');
+  mkdirSync(join(home, 'dist'));
+  writeFileSync(join(home, 'dist/vipd.js'), bundle);
+  chmodSync(join(home, 'dist/vipd.js'), 0o755);
+  mkdirSync(join(folder, 'usr/bin'));
+  symlinkSync('../lib/vipd/dist/vipd.js', join(folder, 'usr/bin/vipd'));
+  for (const name of ['netlink', 'node-gyp-build']) {
+    cpSync(join(root, 'node_modules', name), join(home, 'node_modules', name), {
+      recursive: true,
+      filter: (path) => isLoaded(path, machine),
+    });
+  }
+  // For a user other than root where the runtime sets no ambient capabilities. node itself is a small program; most of it is a library.
+  copy(node, join(home, 'node'));
+  run('setcap', ['cap_net_admin,cap_net_raw=ep', join(home, 'node')]);
+}
+
+function isLoaded(path, machine) {
+  if (statSync(path).isDirectory()) return !path.includes('/prebuilds/') || basename(path) === machine;
+  return /\.(js|node|json)$|LICENSE$/.test(path);
+}
+
+function addon(machine) {
+  const found = [
+    `prebuilds/${machine}/vipd.node`,
+    ...(machine === `linux-${process.arch}` ? ['native/build/vipd.node'] : []),
+  ];
+  const path = found.map((name) => join(root, name)).find((name) => existsSync(name));
+  if (path !== undefined) return path;
+  throw new Error(
+    `prebuilds/${machine}/vipd.node does not exist; compile the addon on such a machine (npm pack) and put it there`,
+  );
+}
+
+/** Every time in it is that of the sources, so that equal sources make equal images. Returns the digest of the manifest. */
+function pack({ folder, context, output, tag, arch }) {
+  const storage = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
+  const epoch = process.env.SOURCE_DATE_EPOCH ?? run('git', ['-C', root, 'log', '-1', '--format=%ct']).trim();
+  const file = join(import.meta.dirname, 'Containerfile');
+  const label = `org.opencontainers.image.version=${version}`;
+  const choices = ['--layers', '--format', 'oci', '--arch', arch, '--timestamp', epoch, '--label', label];
+  run('buildah', [...storage, 'build', '--quiet', ...choices, '--file', file, '--tag', tag, context]);
+  const archive = join(folder, 'image.tar');
+  const digestFile = join(folder, 'digest');
+  run('buildah', [...storage, 'push', '--quiet', '--digestfile', digestFile, tag, `oci-archive:${archive}:${tag}`]);
+  mkdirSync(dirname(output), { recursive: true });
+  cpSync(archive, `${output}.${process.pid}`);
+  renameSync(`${output}.${process.pid}`, output);
+  return readFileSync(digestFile, 'utf8').trim();
+}
+
+function copy(from, to) {
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(from, to);
+}
+
+function run(command, args) {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  } catch (error) {
+    throw new Error(`${command} ${args.join(' ')} failed${error.status === undefined ? `: ${error.message}` : ''}`);
+  }
+}
+
+function isThere(command) {
+  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, command)));
+}
+
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
