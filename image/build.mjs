@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { layOutDebian } from './debian.mjs';
 
@@ -102,20 +103,25 @@ function layOutVipd(folder, node, arch) {
   chmodSync(join(home, 'dist/vipd.js'), 0o755);
   mkdirSync(join(folder, 'usr/bin'));
   symlinkSync('../lib/vipd/dist/vipd.js', join(folder, 'usr/bin/vipd'));
-  for (const name of ['netlink', 'node-gyp-build']) {
-    cpSync(join(root, 'node_modules', name), join(home, 'node_modules', name), {
-      recursive: true,
-      filter: (path) => isLoaded(path, machine),
-    });
+  for (const [name, loaded] of Object.entries(packages(machine))) {
+    for (const path of [...loaded, 'package.json', 'LICENSE']) {
+      copy(join(root, 'node_modules', name, path), join(home, 'node_modules', name, path));
+    }
   }
   // For a user other than root where the runtime sets no ambient capabilities. node itself is a small program; most of it is a library.
-  copy(node, join(home, 'node'));
+  copy(node, join(home, 'node'), 0o755);
   run('setcap', ['cap_net_admin,cap_net_raw=ep', join(home, 'node')]);
 }
 
-function isLoaded(path, machine) {
-  if (statSync(path).isDirectory()) return !path.includes('/prebuilds/') || basename(path) === machine;
-  return /\.(js|node|json)$|LICENSE$/.test(path);
+/** What is loaded of the packages that are not in the bundle. */
+function packages(machine) {
+  const code = readdirSync(join(root, 'node_modules/netlink/dist'), { recursive: true }).filter((name) =>
+    name.endsWith('.js'),
+  );
+  return {
+    netlink: [...code.map((name) => `dist/${name}`), `prebuilds/${machine}/node.napi.node`],
+    'node-gyp-build': ['index.js', 'node-gyp-build.js'],
+  };
 }
 
 function addon(machine) {
@@ -147,9 +153,10 @@ function pack({ folder, context, output, tag, arch }) {
   return readFileSync(digestFile, 'utf8').trim();
 }
 
-function copy(from, to) {
+function copy(from, to, mode = 0o644) {
   mkdirSync(dirname(to), { recursive: true });
   cpSync(from, to);
+  chmodSync(to, mode);
 }
 
 function run(command, args) {

@@ -15,7 +15,8 @@ const leftOut = [
   /^usr\/share\/(base-files|bash-completion|bug|gcc|gdb|info|lintian|locale|man)\//,
   /^usr\/share\/doc\/.*\/(?!copyright$)[^/]+$/,
   /^usr\/lib\/.*\/gconv\//,
-  /^usr\/bin\/(acorn|corepack)$/,
+  /^usr\/bin\/acorn$/,
+  /^usr\/share\/nodejs\/.*\/bin\//,
   /^etc\/(update-motd\.d|dpkg)\//,
 ];
 

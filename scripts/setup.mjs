@@ -22,6 +22,11 @@ const commands = {
   iperf3: 'iperf3',
   'iptables-legacy': 'iptables',
   'systemd-analyze': 'systemd',
+  // The container image: image/build.mjs and its test.
+  buildah: 'buildah',
+  setcap: 'libcap2-bin',
+  podman: 'podman',
+  runc: 'runc',
   // scripts/run-in-debian-kernel.sh
   'qemu-system-x86_64': 'qemu-system-x86',
   busybox: 'busybox-static',

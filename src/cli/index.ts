@@ -13,6 +13,7 @@ import { manifestDaemonSet, manifestKubeadm, manifestPod, manifestRbac, manifest
 import { reload } from './reload.js';
 import { start } from './start.js';
 import { status } from './status.js';
+import { version } from './version.js';
 
 /** Every command there is: a new one is a file beside this one and a word in this list. */
 const commands: readonly Command[] = [
@@ -30,6 +31,7 @@ const commands: readonly Command[] = [
   manifestRbac,
   manifestKubeadm,
   manifestSystemd,
+  version,
   lab,
   labAgent,
   labApi,

@@ -14,7 +14,8 @@ after(() => rmSync(folder, { recursive: true }));
 const repository = join(import.meta.dirname, '../../../..');
 
 test('version and help are printed', async () => {
-  assert.deepEqual(await run('--version'), { code: 0, stdout: '1.2.3\n', stderr: '', started: [] });
+  for (const words of ['--version', 'version'])
+    assert.deepEqual(await run(words), { code: 0, stdout: '1.2.3\n', stderr: '', started: [] });
   const help = await run('--help');
   assert.equal(help.code, 0);
   for (const word of ['start', 'status', 'backend', 'reload', 'config', 'manager'])
