@@ -25,6 +25,8 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const machines = { amd64: 'x64', arm64: 'arm64' };
 const here = Object.keys(machines).find((arch) => machines[arch] === process.arch);
 
+// Everybody may read what is in the image, whoever builds it.
+process.umask(0o022);
 try {
   main(readOptions());
 } catch (error) {
@@ -54,8 +56,8 @@ function main({ help, output, tag, arch, mirror }) {
   }
   if (machines[arch] === undefined) throw new Error(`--arch: ${arch} is none of ${Object.keys(machines).join(', ')}`);
   if (process.getuid?.() !== 0) throw new Error('files with owners and capabilities take root to make; run it as root');
-  installBuilder();
-  if (!existsSync(join(root, 'dist/vipd.js'))) run(process.execPath, [join(root, 'scripts/build.mjs')]);
+  if (!existsSync(join(root, 'dist/vipd.js')))
+    throw new Error('dist/vipd.js does not exist; run node scripts/build.mjs');
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'vipd/image', arch);
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'build-'));
@@ -74,25 +76,13 @@ function main({ help, output, tag, arch, mirror }) {
   }
 }
 
-function installBuilder() {
-  const packages = { buildah: 'buildah', setcap: 'libcap2-bin' };
-  const missing = Object.keys(packages).filter((command) => !isThere(command));
-  if (missing.length === 0) return;
-  const names = missing.map((command) => packages[command]);
-  console.error(`image: installing the Debian packages ${names.join(', ')}`);
-  const options = {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  };
-  execFileSync('apt-get', ['update', '-qq'], options);
-  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], options);
-}
-
 /** What `npm install -g` would lay into /usr/lib, as far as the daemon loads it, and the command `vipd`. */
 function layOutVipd(folder, node, arch) {
   const home = join(folder, 'usr/lib/vipd');
   const machine = `linux-${machines[arch]}`;
-  cpSync(join(import.meta.dirname, 'files'), folder, { recursive: true });
+  for (const name of readdirSync(join(import.meta.dirname, 'etc'))) {
+    copy(join(import.meta.dirname, 'etc', name), join(folder, 'etc', name));
+  }
   copy(join(root, 'package.json'), join(home, 'package.json'));
   copy(join(root, 'LICENSE'), join(folder, 'usr/share/doc/vipd/copyright'));
   copy(addon(machine), join(home, 'native/build/vipd.node'));
@@ -165,10 +155,6 @@ function run(command, args) {
   } catch (error) {
     throw new Error(`${command} ${args.join(' ')} failed${error.status === undefined ? `: ${error.message}` : ''}`);
   }
-}
-
-function isThere(command) {
-  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, command)));
 }
 
 function megabytes(bytes) {

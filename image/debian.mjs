@@ -35,6 +35,7 @@ export function layOutDebian(folder, { arch, cache, mirror }) {
   // Packages that are there already are not printed.
   const printed = apt('install', '--print-uris', '--option', `Dir::Cache::archives=${join(cache, 'none')}`, ...wanted);
   apt('install', '--download-only', ...wanted);
+  apt('autoclean');
   const packages = [...printed.matchAll(/^'[^']+' (\S+\.deb) /gm)]
     .map(([, file]) => file)
     .filter((file) => !unwanted.includes(nameOf(file)))
