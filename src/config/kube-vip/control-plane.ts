@@ -17,11 +17,11 @@ export const controlPlane: readonly KubeVipSetting[] = [
   ),
   value(
     ['vip_subnet', 'vipSubnet'],
-    'same',
-    "the prefix in `addresses`: IPv4's, then IPv6's; `auto`, which is for Services, is ignored",
+    'other',
+    "the prefix in `addresses`: IPv4's, then IPv6's; whatever it is, vipd puts the address on as a /32 or /128. `auto`, which is for Services, is ignored",
     carryPrefix,
   ),
-  value(['vip_cidr', 'cidr'], 'same', 'the former name of `vip_subnet`, which wins over it', carryPrefix),
+  value(['vip_cidr', 'cidr'], 'other', 'the former name of `vip_subnet`, which wins over it', carryPrefix),
   value(
     ['vip_interface', 'interface'],
     'better',
@@ -223,9 +223,13 @@ function carryAnnotations(text: string): Outcome {
 
 function carryPrefix(text: string): Outcome {
   if (text === 'auto') return { ignored: 'auto is for Services; without a prefix the address is a /32 or /128' };
-  return readPrefixes(text) === undefined
-    ? { refused: "it is not a prefix length, or two (IPv4's, IPv6's); write 32, or 32,128" }
-    : {};
+  const prefixes = readPrefixes(text);
+  if (prefixes === undefined) {
+    return { refused: "it is not a prefix length, or two (IPv4's, IPv6's); write 32, or 32,128" };
+  }
+  return prefixes.every((prefix) => [32, 128].includes(prefix))
+    ? {}
+    : { note: 'vipd always puts the address on as a /32 or /128, and no route comes with it' };
 }
 
 function carryPort(text: string, set: (port: number) => NonNullable<Outcome['set']>): Outcome {

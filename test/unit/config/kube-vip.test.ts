@@ -106,6 +106,8 @@ test('the addresses get their prefixes, under the former names too', async () =>
 const warned: readonly (readonly [name: string, text: string, sentence: RegExp, beside?: Texts])[] = [
   ['vip_arp', 'false', /announces by ARP and NDP all the same/],
   ['vip_subnet', 'auto', /^environment vip_subnet: ignored: auto is for Services/],
+  ['vip_subnet', '24,64', /^environment vip_subnet: vipd always puts the address on as a \/32 or \/128/],
+  ['vip_cidr', '24', /^environment vip_cidr: vipd always puts the address on as a \/32 or \/128/],
   ['lb_fwdmethod', 'local', /^environment lb_fwdmethod: vipd shares connections among all nodes/, balanced],
   ['vip_arpRate', '100', /ignored: less than 500 counts as 3000/],
   ['vip_preserve_on_leadership_loss', 'true', /ignored: the address is never on a node that does not lead/],
@@ -296,7 +298,7 @@ test('no values of kube-vip’s settings make the loader throw', async () => {
 const generated: Readonly<Record<keyof typeof kubeVipPods, readonly unknown[]>> = {
   'v0.7': [['10.77.0.100/32'], [5, 3, 1, 3], 'off', ['svc_enable']],
   'v0.8': [['10.77.0.100/32'], [5, 3, 1, 3], 'auto 8443 6443', []],
-  'v1.0': [['10.77.0.100/24', 'fd77::100/64'], [4, 3, 2, 2], 'off', []],
+  'v1.0': [['10.77.0.100/24', 'fd77::100/64'], [4, 3, 2, 2], 'off', ['vip_subnet']],
   'v1.2': [['10.77.0.100/32'], [15, 10, 2, 3], 'auto 6443 6443', ['lb_fwdmethod']],
 };
 
