@@ -127,6 +127,8 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
         `--client-ca-file=${join(folder, 'ca.pem')}`,
         `--token-auth-file=${join(folder, 'tokens.csv')}`,
         '--authorization-mode=RBAC',
+        // As kubeadm has it.
+        '--allow-privileged=true',
         `--service-account-key-file=${join(folder, 'service-account.key')}`,
         `--service-account-signing-key-file=${join(folder, 'service-account.key')}`,
         '--service-account-issuer=https://kubernetes.default.svc',

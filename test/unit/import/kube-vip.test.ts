@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { loadSettings } from '../../../src/config/load.js';
 import { kubeVipPods } from '../../fakes/kube-vip-pods.js';
+import { environmentOf, podSpecOf } from '../../netns/kubelet.js';
 import { imported, problemsOf } from './imported.js';
+
+const fixtures = join(import.meta.dirname, '../../../../test/fixtures/kube-vip');
 
 /** A static pod as kube-vip's own generator writes it, with this environment. */
 function pod(environment: Readonly<Record<string, string>>, args = '["manager"]'): string {
@@ -99,6 +102,15 @@ test('what is imported from a manifest is what the daemon makes of the same envi
     const { vip_nodename: _, ...environment } = { vip_nodename: '', ...given };
     writeFileSync(file, imported({ 'kube-vip': pod(environment) }).yaml);
     assert.deepEqual(await read({ config: file }, {}), await read({}, given));
+  }
+  // And of the manifests themselves, pods and DaemonSets.
+  const manifests = readdirSync(fixtures).filter((name) => name !== 'rbac.yaml');
+  assert.equal(manifests.length, 12);
+  for (const name of manifests) {
+    const text = readFileSync(join(fixtures, name), 'utf8');
+    const { vip_nodename: _, ...environment } = { vip_nodename: '', ...environmentOf(podSpecOf(text), 'cp1') };
+    writeFileSync(file, imported({ 'kube-vip': text }).yaml);
+    assert.deepEqual(await read({ config: file }, {}), await read({}, environment), name);
   }
   rmSync(folder, { recursive: true });
 });
