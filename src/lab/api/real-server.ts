@@ -42,6 +42,8 @@ export interface RealServerOptions {
   /** Listen on every address; its certificate is for `host` and `ips`. */
   readonly everywhere?: boolean;
   readonly ips?: readonly string[];
+  /** More names that its certificate is for. */
+  readonly dnsNames?: readonly string[];
   /** Default: any that is free; with a prefix, 6443. */
   readonly port?: number;
   /** Put before the command. */
@@ -103,12 +105,12 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
   const servers: AsyncDisposable[] = [];
 
   async function addServer(server: RealServerOptions): Promise<RealServer> {
-    const { name, host = '127.0.0.1', prefix = [], ips = [], everywhere = false } = server;
+    const { name, host = '127.0.0.1', prefix = [], ips = [], dnsNames = [], everywhere = false } = server;
     const port = server.port ?? (server.prefix === undefined ? await freePort(host) : 6443);
     const certificate = await authority.issue({
       commonName: name,
       ips: [...new Set([host, '127.0.0.1', ...ips])],
-      dnsNames: ['localhost', 'kubernetes'],
+      dnsNames: ['localhost', 'kubernetes', ...dnsNames],
     });
     const own = await writeCertificate(join(folder, name), certificate);
     const url = `https://${host}:${port}`;
