@@ -88,7 +88,8 @@ export function createAdministrator(client: Client, token: string, server: () =>
   };
 }
 
-function nodeObject({ name, ips, controlPlane, annotations = {} }: NodeRegistration): object {
+/** What the kubelet makes of it. */
+export function nodeObject({ name, ips, controlPlane, annotations = {} }: NodeRegistration): object {
   const addresses = [...ips.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: name }];
   return {
     apiVersion: 'v1',

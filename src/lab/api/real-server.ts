@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../../time/clock.js';
 import { between, type Millis, millis, plus } from '../../time/instant.js';
-import { type Authority, type Certificate, createAuthority } from '../certificates.js';
+import { type Authority, createAuthority } from '../certificates.js';
+import { prepareApiServer, writeClusterKeys } from './api-server-command.js';
 import type { ApiAccess } from './embedded.js';
 import { kubeconfigText } from './kubeconfig.js';
 
@@ -77,10 +78,7 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
   const authority = await createAuthority('vipd lab', clock.wall());
   const token = randomBytes(16).toString('hex');
   await writeFile(join(folder, 'tokens.csv'), `${token},admin,admin,"system:masters"\n`, { mode: 0o600 });
-  await writeFile(join(folder, 'ca.pem'), authority.caPem);
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const serviceKey = privateKey.export({ type: 'sec1', format: 'pem' });
-  await writeFile(join(folder, 'service-account.key'), serviceKey, { mode: 0o600 });
+  await writeClusterKeys(folder, authority);
 
   const ownNetwork = options.prefix !== undefined;
   const clientPort = ownNetwork ? 2379 : await freePort(host);
@@ -112,33 +110,16 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
       ips: [...new Set([host, '127.0.0.1', ...ips])],
       dnsNames: ['localhost', 'kubernetes', ...dnsNames],
     });
-    const own = await writeCertificate(join(folder, name), certificate);
     const url = `https://${host}:${port}`;
+    const command = await prepareApiServer({
+      ...{ programs, folder, etcd, host, everywhere, port, certificate },
+      own: join(folder, name),
+      flags: [`--token-auth-file=${join(folder, 'tokens.csv')}`, ...(server.flags ?? [])],
+    });
     const program = await start(options, {
       name: `kube-apiserver-${name}`,
       prefix,
-      command: [
-        join(programs, 'kube-apiserver'),
-        `--etcd-servers=${etcd}`,
-        `--bind-address=${everywhere ? '0.0.0.0' : host}`,
-        `--advertise-address=${host}`,
-        `--secure-port=${port}`,
-        `--cert-dir=${own}`,
-        `--tls-cert-file=${join(own, 'server.pem')}`,
-        `--tls-private-key-file=${join(own, 'server.key')}`,
-        `--client-ca-file=${join(folder, 'ca.pem')}`,
-        `--token-auth-file=${join(folder, 'tokens.csv')}`,
-        '--authorization-mode=RBAC',
-        // As kubeadm has it.
-        '--allow-privileged=true',
-        `--service-account-key-file=${join(folder, 'service-account.key')}`,
-        `--service-account-signing-key-file=${join(folder, 'service-account.key')}`,
-        '--service-account-issuer=https://kubernetes.default.svc',
-        '--service-cluster-ip-range=10.255.0.0/24',
-        '--disable-admission-plugins=ServiceAccount',
-        '--endpoint-reconciler-type=none',
-        ...(server.flags ?? []),
-      ],
+      command,
       // The namespace that Leases live in comes a moment after readiness.
       probe: { url: `${url}/api/v1/namespaces/kube-system`, caPem: authority.caPem, token },
     });
@@ -159,13 +140,6 @@ export async function startRealCluster(options: RealClusterOptions): Promise<Rea
       await etcdProgram[Symbol.asyncDispose]();
     },
   };
-}
-
-async function writeCertificate(folder: string, { certPem, keyPem }: Certificate): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'server.pem'), certPem);
-  await writeFile(join(folder, 'server.key'), keyPem, { mode: 0o600 });
-  return folder;
 }
 
 interface Probe {
