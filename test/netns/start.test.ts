@@ -28,6 +28,20 @@ test('a VIP that is the host’s own address is refused in one sentence', () =>
     assert.ok((await host.addresses()).some((address) => address.ip === vip));
   }));
 
+test('a VIP that kube-vip left with its prefix is removed at the start, and then vipd has it', () =>
+  withHost('left', async ({ configure, start, status, host }) => {
+    // As kube-vip with vip_subnet puts it: for ever, and never a source.
+    await host.run('ip', ['address', 'add', `${vip}/24`, 'dev', 'eth0', 'noprefixroute', 'preferred_lft', '0']);
+    const daemon = await start(await configure({ addresses: [`${vip}/24`] }));
+    await until(async () => (await status()).vips[0]?.held, { what: 'the VIP held' });
+    assert.match(await readFile(daemon.log, 'utf8'), /leftover removed.*10\.77\.0\.100\/24/);
+    const [held, ...others] = (await host.addresses()).filter((address) => address.ip === vip);
+    assert.ok(held !== undefined && held.lifetimeSeconds < 60 && others.length === 0);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).code, 0);
+    assert.ok(!(await host.addresses()).some((address) => address.ip === vip));
+  }));
+
 test('a VIP waits for an interface that is not there yet, and another VIP does not', () =>
   withHost('eth', async ({ configureVips, start, status, host }) => {
     const late = { ...web, name: 'late', addresses: ['10.88.0.100'], interface: '/^late/' };

@@ -98,6 +98,15 @@ test('leftovers are ours by protocol, or a lone VIP; a VIP with a subnet is the 
   assert.deepEqual(findLeftovers([own], [vip]), { remove: [], own: [own] });
 });
 
+test('a leftover with a prefix is known by that of the VIP, and by never being a source', () => {
+  const wide = parseCidr('10.1.0.100/24') as Cidr;
+  const left = address('10.1.0.100/24', 2, { deprecated: true });
+  assert.deepEqual(findLeftovers([left], [wide]), { remove: [{ address: left, because: 'like-a-vip' }], own: [] });
+  for (const own of [address('10.1.0.100/24', 2), address('10.1.0.100/16', 2, { deprecated: true })]) {
+    assert.deepEqual(findLeftovers([own], [wide]), { remove: [], own: [own] });
+  }
+});
+
 test('IPv6 leftovers are known like those of IPv4', () => {
   const ours = address('2001:db8::99/128', 2, { protocol: 118 });
   const lone = address('2001:db8::100/128', 3);
