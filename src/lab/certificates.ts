@@ -13,12 +13,14 @@ export interface CertificateRequest {
   /** For a server: the names and addresses that it is called by. */
   readonly dnsNames?: readonly string[];
   readonly ips?: readonly string[];
+  /** When it ends; default: a year from when the authority was made. */
+  readonly notAfter?: Date;
 }
 
 /** A certificate authority that lives as long as this object: its key is written nowhere. */
 export interface Authority {
   readonly caPem: string;
-  /** A certificate for a server or a client, good for a year. */
+  /** A certificate for a server or a client. */
   issue(request: CertificateRequest): Promise<Certificate>;
 }
 
@@ -47,7 +49,7 @@ export async function createAuthority(commonName: string, wall: Date): Promise<A
   });
   return {
     caPem: pem(ca.toString('pem')),
-    async issue({ commonName, organization, dnsNames = [], ips = [] }) {
+    async issue({ commonName, organization, dnsNames = [], ips = [], notAfter = validity.notAfter }) {
       const keys = await generateKeys();
       const names = [
         ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
@@ -61,6 +63,7 @@ export async function createAuthority(commonName: string, wall: Date): Promise<A
         signingKey: caKeys.privateKey,
         signingAlgorithm: algorithm,
         ...validity,
+        notAfter,
         extensions: [
           new x509.BasicConstraintsExtension(false, undefined, true),
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),

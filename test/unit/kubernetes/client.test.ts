@@ -12,6 +12,7 @@ import { type Listener, listen } from '../../../src/lab/api/listener.js';
 import { type Authority, type Certificate, createAuthority } from '../../../src/lab/certificates.js';
 import { millis } from '../../../src/time/instant.js';
 import { createSystemClock } from '../../../src/time/system-clock.js';
+import { createFakeClock } from '../../fakes/clock.js';
 
 const clock = createSystemClock(() => performance.now());
 const timeout = millis(3_000);
@@ -244,6 +245,24 @@ describe('kubernetes client', { concurrency: true }, () => {
     await writeFile(token, 'second\n');
     assert.equal((await at.get()).ok, true);
     assert.deepEqual(seen, ['Bearer first', 'Bearer first', 'Bearer first', 'Bearer second']);
+  });
+
+  test('a token that was rotated in its file is used a minute later, although the old one is still good', async () => {
+    const seen: unknown[] = [];
+    await using at = await open((request, response) => {
+      seen.push(request.headers.authorization);
+      json(response, 200, {});
+    });
+    const still = createFakeClock();
+    using client = createKubernetesClient({ clock: still, kubeconfig: at.kubeconfig });
+    const get = () => client.request({ method: 'GET', path: '/', timeout });
+    await get();
+    await at.write(kubeconfigText({ server: at.server, caPem: authority.caPem, token: 'new' }));
+    still.advance(60_000);
+    await get();
+    still.advance(1);
+    await get();
+    assert.deepEqual(seen, ['Bearer secret', 'Bearer secret', 'Bearer new']);
   });
 
   test('without credentials that can be used it says why, and notices when they come', async () => {
