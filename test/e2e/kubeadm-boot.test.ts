@@ -8,11 +8,11 @@ import { findRealServer } from '../../src/lab/api/real-server.js';
 import { until } from '../netns/poll.js';
 import { createKubeadmNodes, type KubeadmNode, nodeJson, peerUrl } from './kubeadm.js';
 
-const programs = findRealServer(process.env.KUBEBUILDER_ASSETS);
+const programs = findRealServer(process.env.KUBEBUILDER_ASSETS, ['etcdctl', 'kubectl']);
 const skip =
   process.getuid?.() !== 0
     ? 'needs root'
-    : programs === undefined && 'no kube-apiserver here: run scripts/install-apiserver.sh';
+    : programs === undefined && 'no kube-apiserver, etcdctl or kubectl here: run scripts/install-apiserver.sh';
 const what = 'kubeadm init and two joins: the VIP is there before etcd, moves when a node dies, and is never on two';
 
 test(what, { skip }, async (t) => {

@@ -5,8 +5,8 @@ import { type Cluster, type ClusterOptions, createCluster } from '../../src/lab/
 import { clock } from './poll.js';
 import { program } from './program.js';
 
-/** What differs from three nodes with IPv4 and the default settings. */
-type Choices = Partial<Pick<ClusterOptions, 'families' | 'settings' | 'size'>>;
+/** What differs from three nodes with IPv4, the default settings and the embedded API. */
+type Choices = Partial<Pick<ClusterOptions, 'api' | 'families' | 'settings' | 'size'>>;
 
 /** Goes with its folder, where configurations, keys and logs are. */
 export type PreparedCluster = Cluster & { readonly folder: string };

@@ -17,10 +17,11 @@ const defaultAssets = '/usr/local/kubebuilder/bin';
 /**
  * The folder that has etcd and kube-apiserver; undefined if it has not.
  * @param assets the value of KUBEBUILDER_ASSETS
+ * @param others programs that it must have too
  */
-export function findRealServer(assets: string | undefined): string | undefined {
+export function findRealServer(assets: string | undefined, others: readonly string[] = []): string | undefined {
   const folder = assets === undefined || assets === '' ? defaultAssets : assets;
-  return ['etcd', 'kube-apiserver'].every((name) => existsSync(join(folder, name))) ? folder : undefined;
+  return ['etcd', 'kube-apiserver', ...others].every((name) => existsSync(join(folder, name))) ? folder : undefined;
 }
 
 export interface RealClusterOptions {
