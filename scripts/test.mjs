@@ -30,7 +30,7 @@ const counts = { pass: 0, fail: 0, skip: 0 };
 const started = Date.now();
 // One at a time, at the end: floods and elections of milliseconds, three API servers that start at once, and kernels under emulation,
 // which take all processors.
-const places = ['e2e/kube-vip', 'e2e/minikube', 'netns/vrrp', 'kernel/'];
+const places = ['e2e/kube-vip', 'e2e/kubeadm', 'e2e/minikube', 'e2e/mixed', 'netns/vrrp', 'kernel/'];
 const alone = (file) => places.some((place) => file.startsWith(join(root, 'dist/test', place)));
 await runFiles(
   files.filter((file) => !alone(file)),
