@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { hostname } from 'node:os';
 import type { Configuration } from './admin/reload.js';
 import type { CliIo, Output } from './cli/command.js';
