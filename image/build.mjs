@@ -91,6 +91,8 @@ function layOutVipd(folder, node, arch) {
   mkdirSync(join(home, 'dist'));
   writeFileSync(join(home, 'dist/vipd.js'), bundle);
   chmodSync(join(home, 'dist/vipd.js'), 0o755);
+  for (const name of readdirSync(join(root, 'dist/vipd')).filter((file) => !file.endsWith('.map')))
+    copy(join(root, 'dist/vipd', name), join(home, 'dist/vipd', name));
   mkdirSync(join(folder, 'usr/bin'));
   symlinkSync('../lib/vipd/dist/vipd.js', join(folder, 'usr/bin/vipd'));
   for (const [name, loaded] of Object.entries(packages(machine))) {

@@ -1,4 +1,4 @@
-import yargs, { type Argv } from 'yargs';
+import type { Argv } from 'yargs';
 import { didYouMean } from '../config/did-you-mean.js';
 import { Misconfigured } from '../config/misconfigured.js';
 import { MissingPrivilege } from '../kernel/missing-privilege.js';
@@ -10,6 +10,7 @@ import { configPrint } from './config-print.js';
 import { exitCodes } from './exit-codes.js';
 import { lab, labAgent, labApi } from './lab.js';
 import { manifestDaemonSet, manifestKubeadm, manifestPod, manifestRbac, manifestSystemd } from './manifest.js';
+import { plainStart } from './plain-start.js';
 import { reload } from './reload.js';
 import { start } from './start.js';
 import { status } from './status.js';
@@ -72,6 +73,9 @@ type Parsed =
   | { readonly kind: 'command'; readonly command: Command; readonly args: Arguments };
 
 async function parse(argv: readonly string[], io: CliIo): Promise<Parsed> {
+  const plain = plainStart(argv);
+  if (plain !== undefined) return { kind: 'command', command: start, args: plain };
+  const { default: yargs } = await import('yargs');
   let chosen: { command: Command; args: Arguments } | undefined;
   let misuse: string | undefined;
   let text = '';

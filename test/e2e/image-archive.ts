@@ -18,6 +18,7 @@ export async function imageArchive(): Promise<string> {
   return archive;
 }
 
+// dist/vipd.js has the hashes of the files in dist/vipd/ in its imports.
 const contents = ['package.json', 'package-lock.json', 'dist/vipd.js', 'native/build/vipd.node'];
 
 async function recipe(): Promise<readonly string[]> {
