@@ -12,7 +12,7 @@ export interface Command {
   /** False for what only vipd itself calls. */
   readonly describe: string | false;
   /** The one word that follows the command's own, if it takes one. */
-  readonly operand?: { readonly name: string; readonly describe: string; readonly isOptional?: boolean };
+  readonly operand?: { readonly name: string; readonly describe: string };
   /** By name without the dashes, in the words of yargs. */
   readonly options: Readonly<Record<string, Options>>;
   /** Returns the exit code; what it throws is a failure, printed as one sentence. */

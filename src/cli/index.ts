@@ -63,8 +63,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 }
 
 function operandText({ operand }: Command): string {
-  if (operand === undefined) return '';
-  return operand.isOptional === true ? ` [${operand.name}]` : ` <${operand.name}>`;
+  return operand === undefined ? '' : ` <${operand.name}>`;
 }
 
 type Parsed =

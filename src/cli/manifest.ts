@@ -29,11 +29,11 @@ export const manifestPod: Command = {
 export const manifestKubeadm: Command = {
   words: ['manifest', 'kubeadm'],
   describe: 'print the static Pod for kubeadm: on the first node before kubeadm init, else for kubeadm join',
-  operand: { name: 'phase', describe: 'init or join', isOptional: true },
+  operand: { name: 'phase', describe: 'init or join' },
   options: { image, inCluster, ...settingsOptions },
   async run(args, io) {
     const { phase } = args;
-    if (phase === undefined || phase === 'init' || phase === 'join') return printPod(args, io, phase === 'init');
+    if (phase === 'init' || phase === 'join') return printPod(args, io, phase === 'init');
     return refuseUsage(io, [`vipd manifest kubeadm takes init or join, not ${JSON.stringify(phase)}`]);
   },
 };

@@ -10,12 +10,12 @@ export function printImported(vips: readonly ImportedVip[], globals: FoundSettin
     if (isNode(node)) node.comment = ` ${placesText(places)}`;
     document.setIn(path, node);
   };
-  const putGlobals = (sections: readonly string[]): void => {
+  const putGlobals = (areFirst: boolean): void => {
     for (const [path, { value, place }] of globals) {
-      if (sections.includes(path.split('.')[0] ?? '')) put(path.split('.'), value, [place], true);
+      if (firstSections.includes(path.split('.')[0] ?? '') === areFirst) put(path.split('.'), value, [place], true);
     }
   };
-  putGlobals(['node', 'kubernetes']);
+  putGlobals(true);
   document.set('vips', document.createNode(vips.map(() => ({}))));
   vips.forEach(({ name, settings, lists }, index) => {
     const at = (path: string) => ['vips', index, ...path.split('.')];
@@ -32,10 +32,13 @@ export function printImported(vips: readonly ImportedVip[], globals: FoundSettin
       else putItems(document, at(path), lists.get(path) ?? []);
     }
   });
-  putGlobals(['metrics', 'log']);
+  putGlobals(false);
   document.commentBefore = ` From ${files.map((file) => printable(file, 200)).join(', ')}, by vipd config import. What is left out has its default.`;
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
+
+/** Those that people write before the VIPs. */
+const firstSections = ['node', 'kubernetes'];
 
 /** Lists with a line for each item. */
 const itemised = ['loadBalancer.backends.servers', 'election.vrrp.track.scripts', 'election.vrrp.track.interfaces'];

@@ -62,8 +62,11 @@ export function podSpec({ image, settings, variables, access, mounts, isStatic }
 }
 
 /** Port and probes; none when the daemon does not listen. The kubelet asks the node's address, or the one that is listened on. */
-function probes({ metrics: { listen } }: Settings): object {
-  if (listen === undefined) return {};
+function probes({ metrics, health }: Settings): object {
+  const listen = health.listen ?? metrics.listen;
+  const ports =
+    metrics.listen === undefined ? {} : { ports: [{ name: 'metrics', containerPort: metrics.listen.port }] };
+  if (listen === undefined) return ports;
   const host = ['', '0.0.0.0', '::'].includes(listen.host) ? undefined : listen.host;
   const probe = (path: string, periodSeconds: number) => ({
     httpGet: { path, port: listen.port, host },
@@ -72,7 +75,7 @@ function probes({ metrics: { listen } }: Settings): object {
     failureThreshold: 3,
   });
   return {
-    ports: [{ name: 'metrics', containerPort: listen.port }],
+    ...ports,
     livenessProbe: { ...probe('/livez', 10), initialDelaySeconds: 5 },
     readinessProbe: probe('/readyz', 5),
   };
@@ -82,7 +85,8 @@ function probes({ metrics: { listen } }: Settings): object {
 export function podRemarks(at: readonly string[], { settings, mounts }: PodParts): readonly Remark[] {
   const container = [...at, 'containers', 0];
   const volume = (name: string) => [...at, 'volumes', mounts.findIndex((mount) => mount.name === name)];
-  const noProbes = settings.metrics.listen === undefined ? 'No probes: metrics.listen is off.\n' : '';
+  const isAsked = (settings.health.listen ?? settings.metrics.listen) !== undefined;
+  const noProbes = isAsked ? '' : 'No probes: metrics.listen is off, and so is health.listen.\n';
   return [
     [[...at, 'terminationGracePeriodSeconds'], 'The VIP is handed over in order: seconds when an API server is slow.'],
     [[...container, 'env'], 'Any setting of docs/configuration.md, by its variable.'],

@@ -35,9 +35,11 @@ export const metricTable = {
     'vip',
     'form',
   ]),
-  conflicts: counter('vipd_conflicts_total', 'Claims of the VIP by another host, seen while this node held it.', [
-    'vip',
-  ]),
+  conflicts: counter(
+    'vipd_conflicts_total',
+    'Claims of the VIP by another host, seen while this node held it, or answered when it was taken.',
+    ['vip'],
+  ),
   vrrpSent: counter('vipd_vrrp_advertisements_sent_total', 'VRRP advertisements that were sent, by address family.', [
     'vip',
     'family',

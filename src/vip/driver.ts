@@ -78,6 +78,9 @@ export function createVipDriver(parts: {
   let decidedAt: Instant | undefined;
   let timer: Disposable | undefined;
   let lastConflict: Instant | undefined;
+  /** Who answered for the address since it was asked for last, and who was told of while it is asked for. */
+  let answering: { readonly address: Ip; readonly mac: Mac } | undefined;
+  let waitedFor: Mac | undefined;
   let claim: { readonly mac: Mac; readonly at: Instant } | undefined;
   let dataPathWork = Promise.resolve();
   const speaker: Speaker = createSpeaker({
@@ -137,6 +140,7 @@ export function createVipDriver(parts: {
     const stale = clock.now() > plus(decided, stalled);
     switch (effect.kind) {
       case 'probe':
+        answering = undefined;
         return speaker.probe();
       case 'announce':
         if (stale) return;
@@ -146,6 +150,11 @@ export function createVipDriver(parts: {
         return;
       case 'put':
         if (stale) return feed({ kind: 'done', operation: effect.operation, result: 'stale' });
+        if (answering !== undefined) {
+          observer.conflict();
+          log.warn('the address is taken although another host answers for it: it has had its time', answering);
+        }
+        answering = undefined;
         return finish(
           effect.operation,
           Promise.all(ips.map((ip) => network.putAddress({ ...place(ip), lifetime: effect.lifetime }))),
@@ -155,13 +164,14 @@ export function createVipDriver(parts: {
       case 'open':
       case 'close':
         // In the order asked for: a close never overtakes the open before it.
-        dataPathWork = dataPathWork.then(() => dataPath[effect.kind]());
+        dataPathWork = dataPathWork.catch(() => {}).then(() => dataPath[effect.kind]());
         return finish(effect.operation, dataPathWork);
       case 'reset':
         return finish(effect.operation, dataPath.reset());
       case 'able':
         return election.able(effect.able);
       case 'address':
+        waitedFor = undefined;
         return election.address(effect.on);
       case 'claimed':
         return election.claimed();
@@ -195,6 +205,11 @@ export function createVipDriver(parts: {
         lastConflict = now;
         log.warn('conflict: another host claims the VIP', { address: what.ip, mac: what.mac });
       }
+    }
+    if (what.kind === 'claim' && state.stage.kind === 'probing') {
+      answering = { address: what.ip, mac: what.mac };
+      if (waitedFor !== what.mac) log.info('another host answers for the address: it is waited for', answering);
+      waitedFor = what.mac;
     }
     feed({ kind: 'heard', what: what.kind });
   }

@@ -149,6 +149,21 @@ test('while another host answers for the IPv6 address no node takes it; once it 
     await clientHost.run('ip', ['address', 'delete', ...stolen]);
     const next = await cluster.holder(1000);
     await until(() => watchOf(cluster, next).held(), { within: 1000, what: 'the IPv6 address beside it' });
+    assert.match(await readFile(next.logs.vipd, 'utf8'), /another host answers for the address: it is waited for/);
+  }));
+
+test('a host that goes on answering has its time, and is then told of, in the log and as a conflict', () =>
+  withDualCluster('stays6', async (cluster) => {
+    const leader = await cluster.holder(5000);
+    const { clientHost } = cluster;
+    await clientHost.run('ip', ['address', 'add', `${vip6}/128`, 'dev', 'eth0', 'nodad']);
+    await stepDown(leader);
+    const next = await cluster.holder(10_000);
+    const log = await readFile(next.logs.vipd, 'utf8');
+    const line = log.split('\n').find((text) => text.includes('taken although another host answers for it'));
+    assert.ok(line?.includes('"level":"warn"') && line.includes(`"mac":"${clientHost.mac}"`), line);
+    const metrics = await next.host.run('curl', ['-sf', 'http://127.0.0.1:2112/metrics']);
+    assert.match(metrics, /^vipd_conflicts_total\{vip="api"\} [1-9]/m);
   }));
 
 test('an interface that goes down and up again loses its IPv6 addresses; the VIP comes back and is announced', () =>

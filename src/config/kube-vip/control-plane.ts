@@ -1,5 +1,15 @@
+import { familyOf, parseIp } from '../../net/ip.js';
 import { carryAddresses, readPrefixes } from './addresses.js';
-import { type KubeVipSetting, type Outcome, type SettingPath, toggle, value, whenOn, wholeNumber } from './setting.js';
+import {
+  type GivenTexts,
+  type KubeVipSetting,
+  type Outcome,
+  type SettingPath,
+  toggle,
+  value,
+  whenOn,
+  wholeNumber,
+} from './setting.js';
 
 /** What kube-vip's control plane by ARP and NDP has, and vipd too. */
 export const controlPlane: readonly KubeVipSetting[] = [
@@ -191,7 +201,8 @@ export const controlPlane: readonly KubeVipSetting[] = [
     '`health.listen`: `/healthz` is `/livez`; 0 is `off`',
     (text) => {
       const port = wholeNumber(text, 0, 65535);
-      if (port === undefined) return { refused: 'it is not a port; write a number from 1024 to 65535, or 0 for none' };
+      if (port === undefined || (port > 0 && port < 1024))
+        return { refused: 'it is not a port; write a number from 1024 to 65535, or 0 for none' };
       return { set: { 'health.listen': port === 0 ? 'off' : `:${port}` } };
     },
   ),
@@ -221,12 +232,18 @@ function carryAnnotations(text: string): Outcome {
   }
 }
 
-function carryPrefix(text: string): Outcome {
+function carryPrefix(text: string, given: GivenTexts): Outcome {
   if (text === 'auto') return { ignored: 'auto is for Services; without a prefix the address is a /32 or /128' };
   const prefixes = readPrefixes(text);
   if (prefixes === undefined) {
     return { refused: "it is not a prefix length, or two (IPv4's, IPv6's); write 32, or 32,128" };
   }
+  const addresses = (given.text('address') ?? given.text('vip_address') ?? '').split(',');
+  const isIpv4 = addresses
+    .map((address) => parseIp(address.trim()))
+    .every((ip) => ip !== undefined && familyOf(ip) === 4);
+  if (isIpv4 && (prefixes[0] ?? 0) > 32)
+    return { refused: 'a prefix of an IPv4 address has at most 32 bits; write 32' };
   return prefixes.every((prefix) => [32, 128].includes(prefix))
     ? {}
     : { note: 'vipd always puts the address on as a /32 or /128, and no route comes with it' };

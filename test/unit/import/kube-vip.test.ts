@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { loadSettings } from '../../../src/config/load.js';
 import { kubeVipPods } from '../../fakes/kube-vip-pods.js';
 import { environmentOf, podSpecOf } from '../../netns/kubelet.js';
+import { settingsOf } from '../config/load-text.js';
 import { imported, problemsOf } from './imported.js';
 
 const fixtures = join(import.meta.dirname, '../../../../test/fixtures/kube-vip');
@@ -195,4 +196,37 @@ spec:
 test('what is no YAML is refused with its line', () => {
   assert.match(problemsOf({ 'kube-vip': 'a: 1\nb: ]\n' })[0] ?? '', /^kube-vip\.yaml:2: .*; mend the YAML$/);
   assert.match(problemsOf({ 'kube-vip': '['.repeat(200_000) })[0] ?? '', /^kube-vip\.yaml:\d+: .*; mend the YAML$/);
+});
+
+/** A value of each kind of setting, other than what there is without it. */
+const carried: Readonly<Record<string, string>> = {
+  vip_subnet: '32',
+  vip_interface: 'eth1',
+  vip_leasename: 'ha/lock',
+  vip_leaseduration: '20',
+  vip_renewdeadline: '12',
+  vip_retryperiod: '3',
+  vip_arpRate: '1000',
+  vip_loglevel: '4',
+  vip_leaseannotations: '{"example.com/team":"net"}',
+  dns_mode: 'dual',
+  enable_node_labeling: 'true',
+  health_check_port: '10256',
+  k8s_config_file: '/etc/kubernetes/own.conf',
+  kubernetes_addr: '10.0.0.1:6443',
+  prometheus_server: '127.0.0.1:9112',
+  port: '8443',
+  backend_health_check_interval: '7',
+  lb_port: '443',
+};
+
+test('a daemon with the file that is imported is as one with the environment', async () => {
+  const without = await settingsOf(undefined, { environment: { ...base, lb_enable: 'true' } });
+  for (const [name, value] of Object.entries(carried)) {
+    const environment = { ...base, lb_enable: 'true', [name]: value };
+    const expected = await settingsOf(undefined, { environment });
+    const { yaml } = imported({ 'kube-vip': pod(environment) });
+    assert.deepEqual(await settingsOf(yaml), expected, name);
+    if (name !== 'vip_subnet') assert.notDeepEqual(expected, without, name);
+  }
 });

@@ -70,7 +70,7 @@ test('the daemon in the container has the settings that were given', async () =>
     for (const [, name = '', value = ''] of line.matchAll(/--(\S+) (\S+)/g))
       flags[name] = [...(flags[name] ?? []), value];
     const wanted = await loadSettings({ flags, environment, hostname: 'node' });
-    for (const kind of ['pod', 'daemonset', 'kubeadm', 'kubeadm init', 'kubeadm join', 'pod --inCluster']) {
+    for (const kind of ['pod', 'daemonset', 'kubeadm init', 'kubeadm join', 'pod --inCluster']) {
       const pod = await podFor(`${kind} ${line}`, environment);
       const got = await loadSettings({ flags: {}, environment: environmentOf(pod, 'node'), hostname: 'other' });
       assert.ok(wanted.ok && got.ok, line);
@@ -111,6 +111,10 @@ test('the Pod is of the host’s network, stays when memory runs out, and is ask
   assert.deepEqual(own.livenessProbe?.httpGet, { path: '/livez', port: 9000, host: '::1' });
   const off = containerOf(await podFor('pod --address 10.0.0.9 --metrics-listen off'));
   assert.deepEqual([off.livenessProbe, off.readinessProbe], [undefined, undefined]);
+  for (const metrics of ['', ' --metrics-listen off']) {
+    const apart = containerOf(await podFor(`pod --address 10.0.0.9 --health-listen :10256${metrics}`));
+    assert.deepEqual(apart.livenessProbe?.httpGet, { path: '/livez', port: 10256 });
+  }
 });
 
 const socket = { '/run/vipd': 'DirectoryOrCreate /run/vipd' };
@@ -122,7 +126,6 @@ const own = { '/etc/vipd.conf': 'File /etc/kubernetes/admin.conf ro' };
 /** What is mounted from the host, and whether the service account is there. */
 const accesses: Readonly<Record<string, readonly [Record<string, string>, boolean]>> = {
   pod: [{ ...admin, ...writable }, false],
-  kubeadm: [{ ...admin, ...writable }, false],
   'kubeadm join': [{ ...admin, ...writable }, false],
   'kubeadm init': [{ ...firstNode, ...writable }, false],
   'kubeadm init --kubeconfig /etc/vipd.conf': [{ ...own, ...writable }, false],
@@ -234,7 +237,8 @@ test('what is wrong is a sentence on stderr, exit code 2 and nothing on stdout',
   const refusals: Readonly<Record<string, RegExp>> = {
     '': /^vipd: manifest alone does nothing; write manifest pod or .*\n$/,
     pod: /^vipd: vips\[0\]\.addresses \(--address, VIPD_ADDRESS\): no address is given; .*\n$/,
-    kubeadm: /no address is given/,
+    kubeadm: /^vipd: .*phase.*\n$/i,
+    'kubeadm init': /no address is given/,
     daemonset: /no address is given/,
     'pod --address 127.0.0.1': /^vipd: flag --address: .* is a loopback address, .*\n$/,
     [`pod ${at} --taint`]: /^vipd: vipd manifest pod has no flag --taint; .*\n$/,
