@@ -8,7 +8,7 @@ import { unfitForHost } from './net/unfit.js';
 import type { Choice, Planes } from './planes.js';
 import type { Log } from './telemetry/log.js';
 import { chooseInterface, type InterfaceChoice } from './vip/interface.js';
-import { findLeftovers } from './vip/leftovers.js';
+import { isOurs } from './vip/leftovers.js';
 
 /** What of this host a VIP stands on. */
 export interface Ground {
@@ -56,8 +56,8 @@ export async function findGround(network: Network, planes: Planes, vip: VipSetti
 }
 
 /**
- * Whether addresses that came from names can be those of a VIP, by the rules for written ones: undefined when they can. What an earlier
- * life left of them on this host is removed then.
+ * Whether addresses that came from names can be those of a VIP: undefined when they can. What an earlier life left of them on this host
+ * is removed then, but only what has vipd's mark: whoever answers for a name must not take an address from this host.
  * @param taken the addresses of other VIPs
  */
 export async function admitAddresses(
@@ -73,15 +73,11 @@ export async function admitAddresses(
     if (taken.includes(ip)) return refuse(ip, 'an address of another VIP');
   }
   const present = (await network.addresses()).filter((address) => ips.includes(address.ip));
-  const leftovers = findLeftovers(
-    present,
-    ips.map((ip) => ({ ip, prefixLength: hostPrefix(ip) })),
-  );
-  const own = leftovers.own[0];
+  const own = present.find((address) => !isOurs(address));
   if (own !== undefined) return refuse(own.ip, `this host's own address (${formatCidr(own)})`);
-  for (const { address, because } of leftovers.remove) {
+  for (const address of present) {
     await network.removeAddress(address);
-    log.warn('leftover removed', { address: formatCidr(address), because });
+    log.warn('leftover removed', { address: formatCidr(address), because: 'ours' });
   }
   await planes.removeServices(ips);
   return undefined;
