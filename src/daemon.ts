@@ -231,7 +231,7 @@ export async function startDaemon(
       if (!result.ok && result.because === 'misconfigured') throw new Misconfigured(result.message);
       found.set(vip.name, result);
     }
-    const resolver = createResolver(clock);
+    const resolver = createResolver();
     closers.push(giveUpOnce);
     for (const vip of settings.vips) {
       const selector = interfaces.get(vip.name) ?? vip.interface;

@@ -10,8 +10,8 @@ import { createVip, logFor, offStatus, type Shared, type Vip } from './vip-parts
 
 /** Not all that a VIP can stand on is told of when it comes: a route, a port that becomes free. */
 const retry = millis(5000);
-/** One look-up of a name. */
-const lookupTimeout = millis(5000);
+/** One look-up of a name: glibc waits 5 s for each name server, and gives up after two that are dead. */
+const lookupPatience = millis(12_000);
 
 /** What a VIP waits for that has no ground, in one word. */
 type Waiting = 'starting' | 'waiting-for-name' | 'refused' | (Found & { readonly ok: false })['because'];
@@ -61,7 +61,7 @@ export function createStandingVip(
   const names = createNames({
     names: first.dns.names,
     config: first.dns,
-    ...{ timeout: lookupTimeout, resolver, clock, log },
+    ...{ patience: lookupPatience, resolver, clock, log },
   });
   let settings = first;
   let { selector } = parts;
