@@ -58,19 +58,16 @@ export async function findGround(network: Network, planes: Planes, vip: VipSetti
 /**
  * Whether addresses that came from names can be those of a VIP: undefined when they can. What an earlier life left of them on this host
  * is removed then, but only what has vipd's mark: whoever answers for a name must not take an address from this host.
- * @param taken the addresses of other VIPs
  */
 export async function admitAddresses(
   { network, planes, log }: { readonly network: Network; readonly planes: Planes; readonly log: Log },
   ips: readonly Ip[],
-  taken: readonly Ip[],
 ): Promise<(Found & { readonly ok: false }) | undefined> {
   const refuse = (ip: Ip, what: string) =>
     ({ ok: false, because: 'unfit-address', message: `${ip} is ${what}; give the name another address` }) as const;
   for (const ip of ips) {
     const what = mappedIpv4(ip) === undefined ? unfitForHost({ ip, prefixLength: hostPrefix(ip) }) : 'IPv4 in disguise';
     if (what !== undefined) return refuse(ip, `${what}, which cannot be a virtual IP`);
-    if (taken.includes(ip)) return refuse(ip, 'an address of another VIP');
   }
   const present = (await network.addresses()).filter((address) => ips.includes(address.ip));
   const own = present.find((address) => !isOurs(address));
