@@ -1,5 +1,6 @@
 #include "boottime.h"
 #include "event_socket.h"
+#include "exit.h"
 #include "packet_socket.h"
 #include "raw_packets.h"
 #include "route_socket.h"
@@ -33,6 +34,7 @@ static const struct {
     {"relayStats", vipd_relay_stats},
     {"relayUnlisten", vipd_relay_unlisten},
     {"unixSend", vipd_unix_send},
+    {"exit", vipd_exit},
 };
 
 NAPI_MODULE_INIT() {

@@ -19,6 +19,7 @@ import { createVrrpSockets } from './kernel/linux/vrrp-socket.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
 import { createNodeAnnotationsApi } from './kubernetes/node-api.js';
+import { createClaims } from './names/claims.js';
 import type { Ip } from './net/ip.js';
 import { hasApi, interfacesOf } from './node-interfaces.js';
 import { readAnnotations } from './nodes/annotations-driver.js';
@@ -220,8 +221,7 @@ export async function startDaemon(
       await reading.tried;
     }
     const find = async (vip: VipSettings, fresh: readonly Ip[] = []) => {
-      const taken = vips.filter(({ settings }) => settings.name !== vip.name).flatMap((other) => other.ips());
-      const refused = fresh.length === 0 ? undefined : await admitAddresses({ network, planes, log }, fresh, taken);
+      const refused = fresh.length === 0 ? undefined : await admitAddresses({ network, planes, log }, fresh);
       return refused ?? (await findGround(network, planes, vip));
     };
     const found = new Map<string, Found>();
@@ -231,11 +231,15 @@ export async function startDaemon(
       if (!result.ok && result.because === 'misconfigured') throw new Misconfigured(result.message);
       found.set(vip.name, result);
     }
-    const resolver = createResolver(clock);
+    const resolver = createResolver();
+    const claims = createClaims(
+      settings.vips.map(({ name, addresses }) => ({ name, written: addresses.map(({ ip }) => ip) })),
+      (name) => vips.find((vip) => vip.settings.name === name)?.reconsider(),
+    );
     closers.push(giveUpOnce);
     for (const vip of settings.vips) {
       const selector = interfaces.get(vip.name) ?? vip.interface;
-      vips.push(createStandingVip(vip, { found: found.get(vip.name), selector, find, resolver, shared }));
+      vips.push(createStandingVip(vip, { found: found.get(vip.name), selector, find, claims, resolver, shared }));
     }
     metrics.readFrom(async () => {
       await look();

@@ -18,6 +18,8 @@ export interface ElectionParts {
   reaches(reaches: boolean): void;
   /** As `VipObserver.serves`. */
   serves(serves: boolean): void;
+  /** As `Vip.isUnproven`. */
+  isUnproven(): boolean;
   /** Undefined when no Lease elects. */
   lease(): LeaseReference | undefined;
   /** In seconds; undefined when no Lease was seen. */
@@ -37,6 +39,7 @@ export const nothingMore: Omit<ElectionParts, 'election'> = {
   change() {},
   reaches() {},
   serves() {},
+  isUnproven: () => false,
   lease: () => undefined,
   leaseAge: () => undefined,
   alarm: () => undefined,

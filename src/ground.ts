@@ -8,7 +8,7 @@ import { unfitForHost } from './net/unfit.js';
 import type { Choice, Planes } from './planes.js';
 import type { Log } from './telemetry/log.js';
 import { chooseInterface, type InterfaceChoice } from './vip/interface.js';
-import { findLeftovers } from './vip/leftovers.js';
+import { isOurs } from './vip/leftovers.js';
 
 /** What of this host a VIP stands on. */
 export interface Ground {
@@ -56,32 +56,25 @@ export async function findGround(network: Network, planes: Planes, vip: VipSetti
 }
 
 /**
- * Whether addresses that came from names can be those of a VIP, by the rules for written ones: undefined when they can. What an earlier
- * life left of them on this host is removed then.
- * @param taken the addresses of other VIPs
+ * Whether addresses that came from names can be those of a VIP: undefined when they can. What an earlier life left of them on this host
+ * is removed then, but only what has vipd's mark: whoever answers for a name must not take an address from this host.
  */
 export async function admitAddresses(
   { network, planes, log }: { readonly network: Network; readonly planes: Planes; readonly log: Log },
   ips: readonly Ip[],
-  taken: readonly Ip[],
 ): Promise<(Found & { readonly ok: false }) | undefined> {
   const refuse = (ip: Ip, what: string) =>
     ({ ok: false, because: 'unfit-address', message: `${ip} is ${what}; give the name another address` }) as const;
   for (const ip of ips) {
     const what = mappedIpv4(ip) === undefined ? unfitForHost({ ip, prefixLength: hostPrefix(ip) }) : 'IPv4 in disguise';
     if (what !== undefined) return refuse(ip, `${what}, which cannot be a virtual IP`);
-    if (taken.includes(ip)) return refuse(ip, 'an address of another VIP');
   }
   const present = (await network.addresses()).filter((address) => ips.includes(address.ip));
-  const leftovers = findLeftovers(
-    present,
-    ips.map((ip) => ({ ip, prefixLength: hostPrefix(ip) })),
-  );
-  const own = leftovers.own[0];
+  const own = present.find((address) => !isOurs(address));
   if (own !== undefined) return refuse(own.ip, `this host's own address (${formatCidr(own)})`);
-  for (const { address, because } of leftovers.remove) {
+  for (const address of present) {
     await network.removeAddress(address);
-    log.warn('leftover removed', { address: formatCidr(address), because });
+    log.warn('leftover removed', { address: formatCidr(address), because: 'ours' });
   }
   await planes.removeServices(ips);
   return undefined;

@@ -37,8 +37,8 @@ export async function removeLeftovers(network: Network, vips: readonly VipSettin
     const links = await network.links();
     const name = links.find((l) => l.index === own.link)?.name ?? own.link;
     throw new Misconfigured(
-      `vips: ${own.ip} is this host's own address (${formatCidr(own)} on ${name}); ` +
-        'take it off, or choose an address that no host has',
+      `vips: ${own.ip} is this host's own address (${formatCidr(own)} on ${name}); if another program has left it there, take it off ` +
+        `(ip address delete ${formatCidr(own)} dev ${name}), else choose an address that no host has`,
     );
   }
   for (const { address, because } of leftovers.remove) {

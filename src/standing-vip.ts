@@ -1,6 +1,7 @@
 import type { InterfaceSelector, VipSettings } from './config/settings.js';
 import type { Found, Ground } from './ground.js';
 import type { NetworkChange, Resolver } from './kernel/ports.js';
+import type { Claims } from './names/claims.js';
 import { createNames } from './names/driver.js';
 import { type Cidr, formatCidr } from './net/cidr.js';
 import { hostPrefix, type Ip } from './net/ip.js';
@@ -10,15 +11,22 @@ import { createVip, logFor, offStatus, type Shared, type Vip } from './vip-parts
 
 /** Not all that a VIP can stand on is told of when it comes: a route, a port that becomes free. */
 const retry = millis(5000);
-/** One look-up of a name. */
-const lookupTimeout = millis(5000);
+/** One look-up of a name: glibc waits 5 s for each name server, and gives up after two that are dead. */
+const lookupPatience = millis(12_000);
 
 /** What a VIP waits for that has no ground, in one word. */
-type Waiting = 'starting' | 'waiting-for-name' | 'refused' | (Found & { readonly ok: false })['because'];
+type Waiting =
+  | 'starting'
+  | 'waiting-for-name'
+  | 'waiting-for-api'
+  | 'refused'
+  | (Found & { readonly ok: false })['because'];
 
 export interface StandingVip extends Vip {
   /** The addresses that are this VIP's: those written, and those of names that it has gone to. */
   ips(): readonly Ip[];
+  /** Something that it waits for may have come, or an address of its own may be another VIP's now. */
+  reconsider(): void;
   /** It is on this interface from now on, whatever the settings say; it moves there in order. */
   useInterface(selector: InterfaceSelector): void;
 }
@@ -40,6 +48,9 @@ interface Standing {
  * can lead with the old one until he has looked too. Routers of VRRP that disagree about the list do not hear each other, and may lead
  * both: that is why such a name has a VIP of its own there, so that the lists have nothing in common.
  *
+ * While the API does not answer, whoever has the VIP keeps it as it is: given up, it could not be given to anybody. So does a node that
+ * knows who leads: contending anew it would know nothing.
+ *
  * @param parts.found what there was for it before; undefined when its addresses are not known yet. Throws KernelError when it cannot be
  * made on that
  * @param parts.find what there is now; `fresh`: those of the addresses that it comes to newly
@@ -51,17 +62,18 @@ export function createStandingVip(
     /** How the interface is chosen. */
     readonly selector: InterfaceSelector | undefined;
     readonly find: (vip: VipSettings, fresh: readonly Ip[]) => Promise<Found>;
+    readonly claims: Claims;
     readonly resolver: Resolver;
     readonly shared: Shared;
   },
 ): StandingVip {
-  const { find, resolver, shared } = parts;
+  const { find, claims, resolver, shared } = parts;
   const { clock } = shared;
   const log = logFor(shared.log, first.name);
   const names = createNames({
     names: first.dns.names,
     config: first.dns,
-    ...{ timeout: lookupTimeout, resolver, clock, log },
+    ...{ patience: lookupPatience, resolver, clock, log },
   });
   let settings = first;
   let { selector } = parts;
@@ -121,11 +133,39 @@ export function createStandingVip(
       waiting = 'waiting-for-name';
       return true;
     }
+    if (standing?.vip.isUnproven() && (!isSame(addresses, standing.addresses) || mustYield(standing))) {
+      complain(
+        'waiting-for-api',
+        'what it has could not be had again while the API does not answer; it moves when the API does',
+      );
+      return false;
+    }
+    claims.want(settings.name, ipsOf(addresses));
+    if (standing !== undefined && mustYield(standing)) {
+      await leave(standing, 'none', selector);
+      claims.hold(settings.name, []);
+    }
+    if (stopped) return true;
     const before = standing?.addresses ?? [];
     const hasAddresses = standing !== undefined && isSame(addresses, before);
     if (hasAddresses && standing?.selector === selector) return true;
-    const written = standing === undefined ? settings.addresses : before;
-    const fresh = addresses.map(({ ip }) => ip).filter((ip) => !written.some((address) => address.ip === ip));
+    const taken = claims.taken(settings.name, ipsOf(addresses), 'take');
+    if (taken !== undefined) {
+      complain('unfit-address', `${taken} is an address of another VIP; give the name another address`);
+      return false;
+    }
+    // Before anything is waited for: no other VIP takes them meanwhile.
+    claims.hold(settings.name, ipsOf([...before, ...addresses]));
+    try {
+      return await takePlace(addresses, hasAddresses);
+    } finally {
+      claims.hold(settings.name, ipsOf(standing?.addresses ?? []));
+    }
+  }
+
+  async function takePlace(addresses: readonly Cidr[], hasAddresses: boolean): Promise<boolean> {
+    const written = standing?.addresses ?? settings.addresses;
+    const fresh = ipsOf(addresses).filter((ip) => !written.some((address) => address.ip === ip));
     const found = await find({ ...settings, addresses, interface: selector }, fresh);
     if (stopped) return true;
     if (!found.ok) {
@@ -134,7 +174,7 @@ export function createStandingVip(
     }
     const { name } = found.ground.link;
     if (hasAddresses && standing?.interface === name) return true;
-    if (standing !== undefined) await leave(standing, addresses, name);
+    if (standing !== undefined) await leave(standing, text(addresses), name);
     if (stopped) return true;
     standing = stand(addresses, found.ground);
     standing.vip.start();
@@ -143,9 +183,14 @@ export function createStandingVip(
     return true;
   }
 
-  async function leave(from: Standing, addresses: readonly Cidr[], link: string): Promise<void> {
+  /** Whether one of its addresses is another VIP's, by written word or by its place in the settings. */
+  function mustYield({ addresses }: Standing): boolean {
+    return claims.taken(settings.name, ipsOf(addresses), 'keep') !== undefined;
+  }
+
+  async function leave(from: Standing, addresses: string, link: InterfaceSelector | undefined): Promise<void> {
     const was = { addresses: text(from.addresses), interface: from.interface };
-    log.warn('the VIP moves', { from: was, to: { addresses: text(addresses), interface: link } });
+    log.warn('the VIP moves', { from: was, to: { addresses, interface: String(link ?? 'none') } });
     await from.vip.stop();
     standing = undefined;
     waiting = 'starting';
@@ -166,11 +211,17 @@ export function createStandingVip(
     };
   }
 
-  if (parts.found?.ok === true) standing = stand(settings.addresses, parts.found.ground);
-  else if (parts.found !== undefined) complain(parts.found.because, parts.found.message);
+  if (parts.found?.ok === true) {
+    standing = stand(settings.addresses, parts.found.ground);
+    claims.hold(settings.name, ipsOf(standing.addresses));
+  }
+  if (parts.found?.ok === false) complain(parts.found.because, parts.found.message);
 
   return {
-    ips: () => (standing?.addresses ?? settings.addresses).map(({ ip }) => ip),
+    ips: () => ipsOf(standing?.addresses ?? settings.addresses),
+    reconsider() {
+      if (started) look();
+    },
     useInterface(other) {
       selector = other;
       if (started) look();
@@ -204,6 +255,7 @@ export function createStandingVip(
       await change;
     },
     drain: (backend, drained) => standing?.vip.drain(backend, drained) ?? false,
+    isUnproven: () => standing?.vip.isUnproven() ?? false,
     async look() {
       await standing?.vip.look();
     },
@@ -229,6 +281,10 @@ function maySupply({ kind }: NetworkChange): boolean {
 
 function isSame(a: readonly Cidr[], b: readonly Cidr[]): boolean {
   return text(a) === text(b);
+}
+
+function ipsOf(addresses: readonly Cidr[]): readonly Ip[] {
+  return addresses.map(({ ip }) => ip);
 }
 
 function text(addresses: readonly Cidr[]): string {

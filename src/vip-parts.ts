@@ -15,6 +15,7 @@ import { asObject } from './kubernetes/json.js';
 import { createLeaseApi } from './kubernetes/lease-api.js';
 import { createNodeApi } from './kubernetes/node-api.js';
 import { createLeaseElection } from './lease/driver.js';
+import { isApiAway, knownLease } from './lease/state.js';
 import { type Family, familyOf, loopbackOf } from './net/ip.js';
 import type { ControlPlaneNode } from './nodes/node.js';
 import type { Choice, Planes } from './planes.js';
@@ -62,6 +63,8 @@ export interface Vip {
   change(settings: VipSettings): Promise<void>;
   /** As `Balancer.drain`. */
   drain(backend: string, drained: boolean): boolean;
+  /** Whether what it has, or knows of who leads, could not be had again if it were given up now. */
+  isUnproven(): boolean;
   /** Why this node could not serve the VIP if it had to. */
   troubles(): readonly string[];
   /** All that is known of it, settings apart: plain data without secrets. */
@@ -170,6 +173,7 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
       settings = next;
     },
     drain: (backend, drained) => balancer?.path.drain(backend, drained) ?? false,
+    isUnproven: () => parts.isUnproven(),
     async look() {
       await balancer?.path.look();
     },
@@ -248,6 +252,12 @@ function createLeaseParts(
     ...nothingMore,
     election,
     leaseAge,
+    isUnproven() {
+      const state = election.state();
+      const { role, authority } = election.leadership();
+      const hasProof = role === 'follower' || authority.kind === 'proven';
+      return !hasProof || (isApiAway(state) && (role === 'leader' || knownLease(state) !== undefined));
+    },
     change(next) {
       annotations = next.election.lease.annotations;
     },

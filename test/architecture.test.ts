@@ -82,6 +82,7 @@ const pure = [
   'lease/machine.ts',
   'lease/attempt.ts',
   'lease/record.ts',
+  'names/claims.ts',
   'names/machine.ts',
   'ndp/packet.ts',
   'ndp/announcement.ts',

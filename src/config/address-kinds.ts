@@ -122,16 +122,22 @@ function readVipAddress(text: string): VipAddress | Wrong {
     : new Wrong(`${text} is ${what}, which cannot be a virtual IP; write a free address of the nodes' subnet`);
 }
 
-/** Nobody's top-level domain begins with a digit (RFC 3696 section 2): what does is an address with a slip of the pen. */
-function readVipName(text: string): VipAddress | Wrong {
+/**
+ * Nobody's top-level domain begins with a digit (RFC 3696 section 2): what does is an address with a slip of the pen. With a dot at its
+ * end it is a whole name, to which resolv.conf's `search` adds nothing.
+ */
+function readVipName(whole: string): VipAddress | Wrong {
+  const text = whole.replace(/\.$/, '');
   const isBrokenIp = /(^|\.)\d[^.]*$|^(\d+\.){3}[^.]*$/.test(text);
   if (isBrokenIp || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(text)) {
     return new Wrong(
-      `${shown(text)} is neither an address nor a DNS name; write one, such as 192.168.1.100, 2001:db8::100 or api.example.org`,
+      `${shown(whole)} is neither an address nor a DNS name; write one, such as 192.168.1.100, 2001:db8::100 or api.example.org`,
     );
   }
   const name = dnsSubdomain.schema.safeParse(text);
-  return name.success ? { name: name.data } : new Wrong(name.error.issues[0]?.message ?? text);
+  return name.success
+    ? { name: `${name.data}${whole.slice(text.length)}` }
+    : new Wrong(name.error.issues[0]?.message ?? text);
 }
 
 function readEndpoint(text: string): Pick<ServerSettings, 'ip' | 'port'> | Wrong {

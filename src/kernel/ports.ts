@@ -420,13 +420,13 @@ export interface SysctlMemory {
 
 export type LookupAnswer =
   | { readonly ok: true; readonly ips: readonly Ip[] }
-  /** The resolver's word (`ENOTFOUND`, `EAI_AGAIN`), or `timeout`. */
+  /** The resolver's word (`ENOTFOUND`, `EAI_AGAIN`). */
   | { readonly ok: false; readonly code: string };
 
 /** This host's own way from names to addresses: /etc/hosts, DNS, whatever nsswitch.conf says. */
 export interface Resolver {
-  /** The addresses of both families. Never rejects. */
-  lookup(name: string, timeout: Millis): Promise<LookupAnswer>;
+  /** The addresses of both families. Never rejects, and takes as long as the host's resolver takes with dead servers: a minute. */
+  lookup(name: string): Promise<LookupAnswer>;
 }
 
 /** How a program ended. */

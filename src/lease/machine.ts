@@ -11,6 +11,7 @@ import {
   contends,
   expiryOf,
   heartbeat,
+  isApiAway,
   isBooting,
   isContestable,
   isOurs,
@@ -215,9 +216,7 @@ function answered(state: LeaseState, id: number, answer: LeaseAnswer, now: Insta
 }
 
 function apiBack(state: LeaseState, answer: LeaseAnswer, now: Instant): Instant | undefined {
-  const { apiFailedAt, apiBackAt } = state;
-  const wasAway = apiFailedAt !== undefined && (apiBackAt === undefined || apiBackAt < apiFailedAt);
-  return answer.ok && wasAway ? now : apiBackAt;
+  return answer.ok && isApiAway(state) ? now : state.apiBackAt;
 }
 
 function prove(

@@ -209,6 +209,11 @@ export function isProvisional({ tenure, because }: LeaseState): boolean {
   return tenure !== undefined && because === 'provisional';
 }
 
+/** Whether the API did not answer when it was last asked. */
+export function isApiAway({ apiFailedAt, apiBackAt }: LeaseState): boolean {
+  return apiFailedAt !== undefined && (apiBackAt === undefined || apiBackAt < apiFailedAt);
+}
+
 /** In doubt, and the API cannot say who leads: then, with `hold`, the LAN may. */
 export function isContestable(state: LeaseState): boolean {
   const { doubtedAt, apiFailedAt } = state;

@@ -2,7 +2,7 @@ import type { Resolver } from '../kernel/ports.js';
 import type { Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
-import type { Millis } from '../time/instant.js';
+import { type Millis, plus } from '../time/instant.js';
 import { initialName, type NameConfig, type NameEvent, type NameState, stepName } from './machine.js';
 
 /** The DNS names of one VIP. */
@@ -17,8 +17,8 @@ export interface Names extends Disposable {
 export function createNames(parts: {
   readonly names: readonly string[];
   readonly config: NameConfig;
-  /** How long one look-up is waited for. */
-  readonly timeout: Millis;
+  /** How long a look-up may take before it is told of; it goes on. */
+  readonly patience: Millis;
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly log: Log;
@@ -42,7 +42,7 @@ export function createNames(parts: {
 
 type Parts = Parameters<typeof createNames>[0];
 
-function follow(name: string, { config, timeout, resolver, clock, log }: Parts, changed: () => void) {
+function follow(name: string, { config, patience, resolver, clock, log }: Parts, changed: () => void) {
   let state: NameState = initialName(config, clock.now());
   let timer: Disposable | undefined;
   let isDisposed = false;
@@ -62,20 +62,36 @@ function follow(name: string, { config, timeout, resolver, clock, log }: Parts, 
   }
 
   async function ask(): Promise<void> {
-    const answer = await resolver.lookup(name, timeout);
+    const slow = clock.at(plus(clock.now(), patience), () => feed({ kind: 'slow' }));
+    const answer = await resolver.lookup(name);
+    slow[Symbol.dispose]();
     feed(answer.ok ? { kind: 'answered', ips: answer.ips } : { kind: 'failed', because: answer.code });
   }
 
-  function report({ addresses, trouble, candidate }: NameState): void {
-    if (state.addresses !== addresses)
-      log.info('name', { name, from: addresses?.join(' ') ?? 'none', to: state.addresses?.join(' ') });
-    if (state.candidate !== undefined && state.candidate.join() !== candidate?.join())
-      log.info('the name has another address; looking again', { name, address: state.candidate.join(' ') });
-    if (state.trouble === trouble) return;
-    if (state.trouble === undefined) return log.info('the name is answered again', { name });
+  function report(before: NameState): void {
+    const { addresses, candidate, trouble } = state;
+    if (addresses !== before.addresses)
+      log.info('name', { name, from: before.addresses?.join(' ') ?? 'none', to: addresses?.join(' ') });
+    if (candidate !== undefined && candidate.join() !== before.candidate?.join() && state.unsettled === undefined)
+      log.info('the name has another address; looking again', { name, address: candidate.join(' ') });
+    reportUnrest(before);
+    if (trouble === before.trouble) return;
+    if (trouble === undefined) return log.info('the name is answered again', { name });
     // Once, not with every look-up: an outage is long.
-    const keeps = state.addresses === undefined ? 'the VIP waits' : 'what is in use stays';
-    log.warn('the name has no answer', { name, because: state.trouble, and: keeps });
+    const keeps = addresses === undefined ? 'the VIP waits' : 'what is in use stays';
+    log.warn('the name has no answer', { name, because: trouble, and: keeps });
+  }
+
+  /** Once, not with every answer. */
+  function reportUnrest(before: NameState): void {
+    const isUnsettled = state.unsettled?.told ?? false;
+    if (isUnsettled === (before.unsettled?.told ?? false)) return;
+    if (!isUnsettled) return log.info('the name has settled', { name, address: state.addresses?.join(' ') });
+    log.warn('the name does not settle; the VIP follows it ever more slowly', {
+      name,
+      inUse: state.addresses?.join(' '),
+      answered: state.candidate?.join(' '),
+    });
   }
 
   return {

@@ -20,14 +20,28 @@ export interface NameState {
   readonly failures: number;
   /** Why the latest look-up gave nothing. */
   readonly trouble: string | undefined;
+  /** The name has changed of late, and may go on so. */
+  readonly unsettled: Unsettled | undefined;
   /** Undefined while a look-up is under way. */
   readonly nextAt: Instant | undefined;
+}
+
+export interface Unsettled {
+  /** From one change to the next at least. */
+  readonly pause: Millis;
+  readonly changedAt: Instant;
+  /** When there was last an answer that is not what is in use. */
+  readonly unrestAt: Instant;
+  /** A change was put off. */
+  readonly told: boolean;
 }
 
 export type NameEvent =
   | { readonly kind: 'tick' }
   /** The addresses of the name, in any order. */
   | { readonly kind: 'answered'; readonly ips: readonly Ip[] }
+  /** The look-up under way takes long; its answer will count all the same. */
+  | { readonly kind: 'slow' }
   /** `because`: the resolver's word for why. */
   | { readonly kind: 'failed'; readonly because: string };
 
@@ -40,14 +54,26 @@ export type NameEffect =
 const firstRetry = millis(1000);
 /** How soon a new answer is looked up again to be sure of it. */
 const confirmation = millis(5000);
+/** The longest pause between two changes, and how long a name is steady until it is trusted again. */
+const longestPause = millis(30 * 60_000);
 
 export function initialName(config: NameConfig, now: Instant): NameState {
-  return { config, addresses: undefined, candidate: undefined, failures: 0, trouble: undefined, nextAt: now };
+  return {
+    config,
+    addresses: undefined,
+    candidate: undefined,
+    failures: 0,
+    trouble: undefined,
+    unsettled: undefined,
+    nextAt: now,
+  };
 }
 
 /**
  * When a name is looked up, and what of the answers counts. The first answer counts at once; another one when the next look-up gives
  * it again. No answer, also that there is no such name any more, takes nothing away: an address that serves is better than none.
+ * A name whose answers alternate would move the VIP, and end its connections, for ever: from change to change it waits twice as long,
+ * from one interval to half an hour, until it has been steady for half an hour.
  */
 export function stepName(
   state: NameState,
@@ -58,6 +84,8 @@ export function stepName(
     case 'tick':
       if (state.nextAt === undefined || now < state.nextAt) return { state, effects: [] };
       return { state: { ...state, nextAt: undefined }, effects: [{ kind: 'ask' }] };
+    case 'slow':
+      return { state: state.nextAt === undefined ? { ...state, trouble: 'timeout' } : state, effects: [] };
     case 'failed':
       return { state: failed(state, event.because, now), effects: [] };
     case 'answered': {
@@ -74,17 +102,37 @@ function answered(
   chosen: readonly Ip[],
   now: Instant,
 ): { readonly state: NameState; readonly effects: readonly NameEffect[] } {
-  const { config, addresses, candidate } = state;
+  const { config, addresses, candidate, unsettled } = state;
   const later = plus(now, config.interval);
-  if (same(chosen, addresses)) return { state: { ...state, candidate: undefined, nextAt: later }, effects: [] };
-  if (addresses === undefined || same(chosen, candidate)) {
+  if (same(chosen, addresses))
     return {
-      state: { ...state, addresses: chosen, candidate: undefined, nextAt: later },
-      effects: [{ kind: 'use', addresses: chosen }],
+      state: { ...state, candidate: undefined, unsettled: calm(unsettled, now), nextAt: later },
+      effects: [],
     };
+  if (addresses !== undefined && !same(chosen, candidate)) {
+    const soon = plus(now, millis(Math.min(confirmation, config.interval)));
+    const disturbed = unsettled && { ...unsettled, unrestAt: now };
+    return { state: { ...state, candidate: chosen, unsettled: disturbed, nextAt: soon }, effects: [] };
   }
-  const soon = plus(now, millis(Math.min(confirmation, config.interval)));
-  return { state: { ...state, candidate: chosen, nextAt: soon }, effects: [] };
+  if (unsettled !== undefined && now < plus(unsettled.changedAt, unsettled.pause)) {
+    const putOff = { ...unsettled, unrestAt: now, told: true };
+    return { state: { ...state, unsettled: putOff, nextAt: later }, effects: [] };
+  }
+  const next = addresses === undefined ? undefined : changed(unsettled, config, now);
+  return {
+    state: { ...state, addresses: chosen, candidate: undefined, unsettled: next, nextAt: later },
+    effects: [{ kind: 'use', addresses: chosen }],
+  };
+}
+
+function changed(unsettled: Unsettled | undefined, { interval }: NameConfig, now: Instant): Unsettled {
+  const pause = unsettled === undefined ? interval : Math.max(interval, Math.min(longestPause, unsettled.pause * 2));
+  return { pause: millis(pause), changedAt: now, unrestAt: now, told: unsettled?.told ?? false };
+}
+
+/** What is in use was answered. */
+function calm(unsettled: Unsettled | undefined, now: Instant): Unsettled | undefined {
+  return unsettled === undefined || now >= plus(unsettled.unrestAt, longestPause) ? undefined : unsettled;
 }
 
 function failed(state: NameState, trouble: string, now: Instant): NameState {

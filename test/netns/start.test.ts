@@ -16,17 +16,22 @@ for (const capability of ['NET_ADMIN', 'NET_RAW']) {
     }));
 }
 
-test('a VIP that is the host’s own address is refused in one sentence', () =>
-  withHost('own', async ({ configure, start, host }) => {
-    await host.run('ip', ['address', 'add', `${vip}/24`, 'dev', 'eth0']);
-    const daemon = await start(await configure());
-    assert.equal((await daemon.ended).code, 2);
-    assert.match(
-      await readFile(daemon.log, 'utf8'),
-      /10\.77\.0\.100 is this host's own address \(10\.77\.0\.100\/24 on eth0\)/,
-    );
-    assert.ok((await host.addresses()).some((address) => address.ip === vip));
-  }));
+for (const prefix of [24, 32]) {
+  test(`a VIP that is the host’s own address, a /${prefix}, is refused in one sentence`, () =>
+    withHost('own', async ({ configure, start, host }) => {
+      await host.run('ip', ['address', 'add', `${vip}/${prefix}`, 'dev', 'eth0']);
+      const daemon = await start(await configure());
+      assert.equal((await daemon.ended).code, 2);
+      const log = await readFile(daemon.log, 'utf8');
+      const [, is, mend] = /10\.77\.0\.100 is this host's own address \((.*)\); if .* \((.*)\), else/.exec(log) ?? [];
+      assert.equal(is, `${vip}/${prefix} on eth0`);
+      assert.ok((await host.addresses()).some((address) => address.ip === vip));
+      // What it says to do is enough.
+      const [command = '', ...args] = (mend ?? '').split(' ');
+      await host.run(command, args);
+      assert.ok(!(await host.addresses()).some((address) => address.ip === vip));
+    }));
+}
 
 test('a VIP that kube-vip left with its prefix is removed at the start, and then vipd has it', () =>
   withHost('left', async ({ configure, start, status, host }) => {

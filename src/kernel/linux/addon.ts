@@ -57,6 +57,8 @@ export interface Addon {
   relayUnlisten(listener: Handle): void;
   /** Sends one datagram to a Unix socket, at once or not at all; a path that begins with `@` is abstract. */
   unixSend(path: string, datagram: Uint8Array): void;
+  /** Ends the process at once (_exit(2)), whatever its threads are doing. */
+  exit(code: number): never;
 }
 
 /**

@@ -311,11 +311,11 @@ test('nothing that a file, a flag or a variable holds makes the loader throw', a
 
 test('DNS names stand among the addresses', async () => {
   const loaded = await load(
-    'vips: [{ addresses: [10.0.0.9, api.example.org, kubernetes, 10.0.0.1.nip.io], dnsMode: dual }]',
+    'vips: [{ addresses: [10.0.0.9, api.example.org, kubernetes, 10.0.0.1.nip.io, api.example.org.], dnsMode: dual }]',
   );
   assert.ok(loaded.ok);
   assert.deepEqual(loaded.settings.vips[0]?.addresses, [{ ip: '10.0.0.9', prefixLength: 32 }]);
-  const names = ['api.example.org', 'kubernetes', '10.0.0.1.nip.io'];
+  const names = ['api.example.org', 'kubernetes', '10.0.0.1.nip.io', 'api.example.org.'];
   assert.deepEqual(loaded.settings.vips[0]?.dns, { names, mode: 'dual', interval: 30_000 });
   const mixed = await load('vips: [{ addresses: [10.0.0.9, api.example.org], election: { type: vrrp } }]');
   assert.ok(!mixed.ok && /with VRRP a DNS name has a VIP of its own/.test(mixed.problems[0] ?? ''));

@@ -364,6 +364,7 @@ const addresses: Readonly<Record<string, RegExp>> = {
   '10.0.0.l00': /is neither an address nor a DNS name/,
   '10.0.0.9.': /is neither an address nor a DNS name/,
   '010.0.0.9': /is neither an address nor a DNS name/,
+  'api.example.org..': /is neither an address nor a DNS name/,
   'api.example.org/24': /is neither an address nor a DNS name/,
   'https://api.example.org': /is neither an address nor a DNS name/,
   'Api.example.org': /write "api\.example\.org"/,

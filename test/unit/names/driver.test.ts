@@ -16,7 +16,7 @@ function start(...names: readonly string[]) {
   const followed = createNames({
     names,
     config: { mode: 'first', interval: millis(30_000) },
-    timeout: millis(5000),
+    patience: millis(5000),
     ...{ resolver, clock, log },
   });
   let changes = 0;
@@ -63,4 +63,32 @@ test('what is disposed neither asks nor tells', async () => {
   await resolver.answer({ ok: true, ips: [a] });
   clock.advance(100_000);
   assert.deepEqual([resolver.asked, changes()], [[], 0]);
+});
+
+test('a late answer counts, and meanwhile there is no other look-up', async () => {
+  const { clock, resolver, lines, followed } = start('one.example');
+  // Longer than glibc waits for a dead name server before it asks the next one.
+  clock.advance(60_000);
+  assert.deepEqual([resolver.asked, followed.addresses()], [['one.example'], undefined]);
+  await resolver.answer({ ok: true, ips: [a] });
+  assert.deepEqual(followed.addresses(), [a]);
+  assert.deepEqual(
+    lines.map(({ message }) => message),
+    ['the name has no answer', 'name', 'the name is answered again'],
+  );
+});
+
+test('a name that does not settle is told of once, and once that it has', async () => {
+  const { clock, resolver, lines, followed } = start('one.example');
+  await resolver.answer({ ok: true, ips: [a] });
+  for (let round = 0; round < 200; round++) {
+    clock.advance(30_000);
+    await resolver.answer({ ok: true, ips: [Math.floor(round / 2) % 2 === 0 ? b : a] });
+  }
+  for (let round = 0; round < 1000; round++) {
+    clock.advance(30_000);
+    await resolver.answer({ ok: true, ips: followed.addresses() ?? [] });
+  }
+  const unrest = lines.map(({ message }) => message).filter((message) => message.includes('settle'));
+  assert.deepEqual(unrest, ['the name does not settle; the VIP follows it ever more slowly', 'the name has settled']);
 });

@@ -25,6 +25,7 @@ function follow(mode: NameMode = 'first', interval = 30_000) {
     /** When the next look-up is, in seconds. */
     next: () => (state.nextAt === undefined ? undefined : state.nextAt / 1000),
     uses: () => state.addresses,
+    trouble: () => state.trouble,
   };
 }
 
@@ -115,4 +116,38 @@ test('each mode takes its addresses, of several the lowest, in whatever order th
     assert.deepEqual(chooseAddresses(ips, mode), chosen, `${mode} ${ips}`);
     assert.deepEqual(chooseAddresses([...ips].reverse(), mode), chosen);
   }
+});
+
+test('a name whose answers alternate moves ever more rarely, and a name that is steady again at once', () => {
+  const name = follow('first', 10_000);
+  name.at(0, answered(a));
+  const moves: number[] = [];
+  let now = 0;
+  const lookUp = (ip: Ip) => {
+    now = name.next() ?? 0;
+    name.at(now, tick);
+    if (name.at(now, answered(ip)).length > 0) moves.push(now);
+  };
+  // Each address twice: the second answer confirms the first.
+  for (let round = 0; now < 8 * 3600; round++) lookUp(Math.floor(round / 2) % 2 === 0 ? b : a);
+  const pauses = moves.slice(1).map((at, index) => at - (moves[index] ?? 0));
+  for (const [index, pause] of pauses.entries()) {
+    const least = Math.min(1800, 10 * 2 ** index);
+    assert.ok(pause >= least && pause < least + 60, `${pauses}`);
+  }
+  assert.ok(pauses.length > 15);
+  const until = now + 1800 + 60;
+  while (now < until) lookUp(name.uses()?.[0] as Ip);
+  const other = name.uses()?.[0] === a ? b : a;
+  for (let round = 0; round < 2; round++) lookUp(other);
+  assert.deepEqual(name.uses(), [other]);
+});
+
+test('a look-up that takes long is not asked again, and its answer counts', () => {
+  const name = follow();
+  name.at(0, tick);
+  assert.deepEqual(name.at(12, { kind: 'slow' }), []);
+  assert.deepEqual([name.next(), name.trouble()], [undefined, 'timeout']);
+  assert.deepEqual(name.at(40, answered(a)), [{ kind: 'use', addresses: [a] }]);
+  assert.deepEqual([name.next(), name.trouble()], [70, undefined]);
 });

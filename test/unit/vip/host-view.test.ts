@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { InterfaceAddress, Link } from '../../../src/kernel/ports.js';
 import { type Cidr, parseCidr } from '../../../src/net/cidr.js';
 import type { Mac } from '../../../src/net/mac.js';
+import { millis } from '../../../src/time/instant.js';
 import { chooseInterface } from '../../../src/vip/interface.js';
 import { findLeftovers } from '../../../src/vip/leftovers.js';
 
@@ -83,19 +84,25 @@ test('the VIP itself, left over, does not choose the interface', () => {
   assert.ok(choice.ok && choice.link.name === 'eth0');
 });
 
-test('leftovers are ours by protocol, or a lone VIP; a VIP with a subnet is the host itself', () => {
+test('leftovers are ours by protocol, or a VIP that is never a source; any other is the host itself', () => {
   const ours = address('10.9.9.9/32', 2, { protocol: 118 });
-  const lone = address('10.1.0.100/32', 3);
-  const own = address('10.1.0.100/24', 3);
-  const other = address('10.1.0.5/32', 3);
-  assert.deepEqual(findLeftovers([ours, lone, other], [vip]), {
+  const left = address('10.1.0.100/32', 3, { deprecated: true });
+  const other = address('10.1.0.5/32', 3, { deprecated: true });
+  assert.deepEqual(findLeftovers([ours, left, other], [vip]), {
     remove: [
       { address: ours, because: 'ours' },
-      { address: lone, because: 'like-a-vip' },
+      { address: left, because: 'like-a-vip' },
     ],
     own: [],
   });
-  assert.deepEqual(findLeftovers([own], [vip]), { remove: [], own: [own] });
+  // A cloud machine's address, by DHCP or for ever, a routed host's on its loopback, a Service's on kube-ipvs0: all stand alone.
+  for (const own of [
+    address('10.1.0.100/24', 3),
+    address('10.1.0.100/32', 1),
+    address('10.1.0.100/32', 3),
+    address('10.1.0.100/32', 3, { lifetime: millis(3_000_000) }),
+  ])
+    assert.deepEqual(findLeftovers([own], [vip]), { remove: [], own: [own] });
 });
 
 test('a leftover with a prefix is known by that of the VIP, and by never being a source', () => {
@@ -109,8 +116,8 @@ test('a leftover with a prefix is known by that of the VIP, and by never being a
 
 test('IPv6 leftovers are known like those of IPv4', () => {
   const ours = address('2001:db8::99/128', 2, { protocol: 118 });
-  const lone = address('2001:db8::100/128', 3);
-  const own = address('2001:db8::100/64', 3);
+  const lone = address('2001:db8::100/128', 3, { deprecated: true });
+  const own = address('2001:db8::100/128', 3);
   assert.deepEqual(findLeftovers([ours, lone, address('::1/128', 1)], [vip, vip6]), {
     remove: [
       { address: ours, because: 'ours' },
