@@ -177,6 +177,7 @@ export async function startDaemon(
             ...vips.flatMap((vip) => vip.ips()),
           ];
         },
+        virtualNames: settings.vips.flatMap((vip) => vip.dns.names),
         localPort,
         clock,
         onRoute: (server, as) => {

@@ -1,16 +1,17 @@
 import type { Agent } from 'node:https';
+import { createResolver } from '../kernel/linux/resolver.js';
+import type { Resolver } from '../kernel/ports.js';
 import type { Clock } from '../time/clock.js';
 import { between, type Instant, type Millis, millis, plus } from '../time/instant.js';
-import { type CredentialSource, type Credentials, loadCredentials } from './credentials.js';
+import type { CredentialSource } from './credentials.js';
 import { type ExchangeEnd, type ExchangeStream, exchange } from './exchange.js';
 import { asObject, type JsonObject, parseObject } from './json.js';
 import { createLineSplitter } from './lines.js';
 import { type Refused, refusalOfStatus, refused } from './refusal.js';
+import { createSessions, type Lane, type Route, type Session } from './session.js';
 
 /** The longest answer and the longest line of a watch that are read. etcd takes no object over 1.5 MiB. */
 const answerLimit = 8 * 1024 * 1024;
-/** Rotated tokens and certificates are noticed after this time at the latest (client-go: a minute for tokens). */
-const credentialAge = millis(60_000);
 
 export interface ApiCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -25,8 +26,6 @@ export interface ApiCall {
   /** A call on the side: whatever comes of it, the next ones go the way they would have gone without it. */
   readonly aside?: boolean;
 }
-
-export type Lane = 'foreground' | 'background';
 
 export type ApiAnswer = { readonly ok: true; readonly body: JsonObject } | Refused;
 
@@ -54,86 +53,28 @@ export interface KubernetesClient extends Disposable {
 
 export interface KubernetesClientOptions extends CredentialSource {
   readonly clock: Clock;
+  /** Who knows the addresses of names; by default this host. */
+  readonly resolver?: Resolver;
   /** Another server answers than before, or to other credentials. */
   readonly onRoute?: (server: string, origin: string) => void;
 }
 
-interface Route {
-  readonly credentials: Credentials;
-  readonly agents: Readonly<Record<Lane, Agent>>;
-}
-
-/** The routes as they were last read. */
-interface Session {
-  readonly routes: readonly Route[];
-  /** The one that calls begin with: the last that worked, or the first. */
-  at: number;
-}
+const timeIsOver: ExchangeEnd = {
+  ...refused('timeout', 'the time of this call was over before a server could be asked'),
+  stale: false,
+};
 
 /**
  * A client with the credentials of a kubeconfig or a service account (`loadCredentials`). They are read at the first call, every
- * minute, and again when the server does not accept them or cannot be reached; if they have changed by then, the call is made once
- * more. Where there are several, a call that one server cannot take goes to the next, and one that is not allowed is made in the next
+ * minute on the side, and again when the server does not accept them or cannot be reached: a call waits for that with at most half of
+ * the time it has left, and if they have changed by then, it is made once more. Where there are several, a call that one server cannot take goes to the next, and one that is not allowed is made in the next
  * name. Disposing it closes every connection.
  */
 export function createKubernetesClient(options: KubernetesClientOptions): KubernetesClient {
   const { clock, onRoute = () => {} } = options;
   let told: Route | undefined;
-  let session: Session | undefined;
-  let loadedAt: Instant | undefined;
-  let loading: Promise<Refused | undefined> | undefined;
+  const sessions = createSessions(options, options.resolver ?? createResolver(), clock);
   let disposed = false;
-
-  async function load(): Promise<Refused | undefined> {
-    const result = await loadCredentials(options);
-    if (!result.ok) return refused('unauthorized', `no credentials: ${result.detail}`);
-    loadedAt = clock.now();
-    if (disposed) return undefined;
-    const old = session?.routes ?? [];
-    const routes = result.routes.map(
-      (credentials) =>
-        old.find((route) => route.credentials.fingerprint === credentials.fingerprint) ?? open(credentials),
-    );
-    for (const route of old) if (!routes.includes(route)) close(route);
-    session = { routes, at: 0 };
-    return undefined;
-  }
-
-  function open(credentials: Credentials): Route {
-    return {
-      credentials,
-      agents: { foreground: credentials.createAgent(), background: credentials.createAgent() },
-    };
-  }
-
-  function close({ agents }: Route): void {
-    agents.foreground.destroy();
-    agents.background.destroy();
-  }
-
-  function reload(): Promise<Refused | undefined> {
-    loading ??= load().finally(() => {
-      loading = undefined;
-    });
-    return loading;
-  }
-
-  async function current(until: Instant): Promise<Session | Refused> {
-    const old = loadedAt === undefined || between(loadedAt, clock.now()) > credentialAge;
-    const failure = old ? await reloadBefore(until) : undefined;
-    return session ?? failure ?? refused('unreachable', 'the client is closed');
-  }
-
-  /** A kubeconfig can name a program to run for credentials, which can take for ever. */
-  async function reloadBefore(until: Instant): Promise<Refused | undefined> {
-    let timer: Disposable | undefined;
-    const tooLate = new Promise<Refused>((resolve) => {
-      timer = clock.at(until, () => resolve(refused('timeout', 'no credentials in time')));
-    });
-    const failure = await Promise.race([reload(), tooLate]);
-    timer?.[Symbol.dispose]();
-    return failure;
-  }
 
   /** One exchange by the route, repeated once if another connection could change its end. */
   async function exchangeBy(
@@ -145,6 +86,8 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
   ): Promise<ExchangeEnd> {
     const { credentials, agents } = route;
     for (let attempt = 1; ; attempt++) {
+      const timeout = between(clock.now(), until);
+      if (timeout <= 0) return timeIsOver;
       const end = await exchange({
         clock,
         agent: agents[lane],
@@ -152,7 +95,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
         method: call.method,
         headers: { ...credentials.headers, ...contentHeaders(call) },
         body: call.body === undefined ? undefined : JSON.stringify(call.body),
-        timeout: between(clock.now(), until),
+        timeout,
         signal: call.signal,
         limit: answerLimit,
         ...(stream === undefined ? {} : { stream }),
@@ -177,7 +120,8 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
     for (const [i, route] of inOrder.entries()) {
       // Who is not allowed at one server is not allowed at another.
       if (refusing.has(route.credentials.origin)) continue;
-      const end = await exchangeBy(route, call, lane, until, stream);
+      if (between(clock.now(), until) <= 0) return first ?? timeIsOver;
+      const end = await sessions.by(route, () => exchangeBy(route, call, lane, until, stream));
       first ??= end;
       if (disposed || call.signal?.aborted) return end;
       if (!end.ok) {
@@ -198,17 +142,21 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
   }
 
   function startWith(routes: readonly Route[], route: Route | undefined): void {
+    const session = sessions.latest;
     if (session?.routes === routes && route !== undefined) session.at = routes.indexOf(route);
   }
 
   async function perform(call: Omit<ApiCall, 'lane'>, lane: Lane, stream?: ExchangeStream): Promise<ExchangeEnd> {
     const until = plus(clock.now(), call.timeout);
-    const used = await current(until);
+    const used = await sessions.current(until);
     if ('ok' in used) return { ...used, stale: false };
     const end = await tryRoutes(used, call, lane, until, stream);
     if (disposed || call.signal?.aborted || call.aside === true) return end;
     if (end.ok ? end.status !== 401 : end.refusal !== 'unreachable') return end;
-    await reloadBefore(until);
+    const left = between(clock.now(), until);
+    if (left <= 0) return end;
+    await sessions.renew(plus(clock.now(), millis(left / 2)));
+    const session = sessions.latest;
     const isSame = session?.routes.every((route) => used.routes.includes(route)) ?? true;
     return session === undefined || isSame ? end : tryRoutes(session, call, lane, until, stream);
   }
@@ -242,8 +190,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
 
     [Symbol.dispose]() {
       disposed = true;
-      for (const route of session?.routes ?? []) close(route);
-      session = undefined;
+      sessions[Symbol.dispose]();
     },
   };
 }

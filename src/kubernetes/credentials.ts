@@ -1,16 +1,16 @@
-import { lookup } from 'node:dns/promises';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { checkServerIdentity } from 'node:tls';
-import { KubeConfig } from '@kubernetes/client-node';
-import { parse } from 'yaml';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { familyOf, type Ip, parseIp } from '../net/ip.js';
+import type { Clock } from '../time/clock.js';
+import { runExecPlugin } from './exec-credential.js';
+import type { HostNames } from './host-names.js';
 import { asObject } from './json.js';
-
-const kubeadmConf = '/etc/kubernetes/admin.conf';
-const serviceAccountToken = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+import { isInPod, kubeadmConf, readFileConfig, readFilesOf, readKubeConfig, serviceAccount } from './kubeconfig.js';
+import { readRegularFile } from './regular-file.js';
 
 /** Where the address of the API server and the proof of who we are come from. */
 export interface CredentialSource {
@@ -24,6 +24,8 @@ export interface CredentialSource {
    * the address, or name, in the kubeconfig.
    */
   readonly virtualIps?: readonly Ip[];
+  /** Names of such addresses: an API server at one of these is asked at 127.0.0.1 whatever a resolver says. */
+  readonly virtualNames?: readonly string[];
   /** On a control-plane node: the port of its own API server, which is asked first wherever the kubeconfig points to. */
   readonly localPort?: number | undefined;
   /** `https://host:port` instead of the server named there. */
@@ -51,16 +53,19 @@ export type CredentialsResult =
  * super-admin.conf, which has rights while admin.conf has none yet; and without a name also the pod's service account. Each asks this
  * node's own API server first. Does not throw: what is wrong comes back as a sentence.
  */
-export async function loadCredentials(source: CredentialSource): Promise<CredentialsResult> {
-  const routes: Credentials[] = [];
+export async function loadCredentials(
+  source: CredentialSource,
+  names: HostNames,
+  clock: Clock,
+): Promise<CredentialsResult> {
   let problem: string | undefined;
-  for (const from of identitiesOf(source)) {
-    try {
-      routes.push(...(await routesOf(from, source)));
-    } catch (error) {
-      problem ??= error instanceof Error ? error.message : String(error);
-    }
-  }
+  // Beside each other: each may wait for a resolver or a program.
+  const found = await Promise.allSettled(identitiesOf(source).map((from) => routesOf(from, source, names, clock)));
+  const routes = found.flatMap((one) => {
+    if (one.status === 'fulfilled') return one.value;
+    problem ??= one.reason instanceof Error ? one.reason.message : String(one.reason);
+    return [];
+  });
   if (routes.length > 0) return { ok: true, routes };
   const where = source.kubeconfig === undefined ? '' : `${source.kubeconfig} (kubernetes.kubeconfig, --kubeconfig): `;
   return { ok: false, detail: `${where}${problem}` };
@@ -71,35 +76,73 @@ function identitiesOf({ kubeconfig, adminConf = kubeadmConf }: CredentialSource)
   const first = kubeconfig ?? adminConf;
   const superAdmin = join(dirname(first), 'super-admin.conf');
   const files = [first, ...(basename(first) === 'admin.conf' ? [superAdmin] : [])].filter((file) => existsSync(file));
-  const isInPod = existsSync(serviceAccountToken);
-  if (files.length === 0) return isInPod ? [undefined] : [first];
-  return kubeconfig === undefined && isInPod ? [...files, undefined] : files;
+  if (files.length === 0) return isInPod() ? [undefined] : [first];
+  return kubeconfig === undefined && isInPod() ? [...files, undefined] : files;
 }
 
-async function routesOf(file: string | undefined, source: CredentialSource): Promise<readonly Credentials[]> {
+async function routesOf(
+  file: string | undefined,
+  source: CredentialSource,
+  names: HostNames,
+  clock: Clock,
+): Promise<readonly Credentials[]> {
   const config = file === undefined ? serviceAccount() : readFileConfig(file, source.kubeconfig !== undefined);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new Error('the kubeconfig has no cluster in its current context');
   const named = new URL(source.server ?? cluster.server);
   if (named.protocol !== 'https:') throw new Error(`the API server must be https: ${named.href}`);
-  const options: RequestOptions = {};
-  await config.applyToHTTPSOptions(options);
+  const options = await optionsOf(config, clock);
   const { ca, cert, key, passphrase, pfx, servername, rejectUnauthorized } = options;
   const tls = dropAbsent({ ca, cert, key, passphrase, pfx, servername, rejectUnauthorized });
   const headers = headersOf(options);
   // The library builds an agent that goes through the cluster's proxy-url; only then is it the one to use.
   const proxied = cluster.proxyUrl === undefined ? undefined : (options.agent as Agent);
-  const targets = proxied === undefined ? await targetsOf(named, source) : [{ server: named, identity: undefined }];
+  const targets =
+    proxied === undefined ? await targetsOf(named, source, names) : [{ server: named, identity: undefined }];
   return targets.map(({ server, identity }) => {
     const identified = identity === undefined ? {} : identifiedAs(servername ?? identity);
     return {
       server,
       origin: file ?? 'service account',
       headers,
-      createAgent: () => proxied ?? new Agent({ ...tls, ...identified, keepAlive: true, maxFreeSockets: 4 }),
+      createAgent: () =>
+        proxied ?? new Agent({ ...tls, ...identified, lookup: names.lookup, keepAlive: true, maxFreeSockets: 4 }),
       fingerprint: JSON.stringify([server.href, identity, headers, tls, cluster.proxyUrl]),
     };
   });
+}
+
+/** These run a program and stop the whole process until it has ended; kubectl has not had them since 1.26. */
+const blocking = ['gcp', 'azure', 'exec'];
+
+/** Who we are, in the words of node:https. */
+async function optionsOf(config: KubeConfig, clock: Clock): Promise<RequestOptions> {
+  readFilesOf(config);
+  const options: RequestOptions = {};
+  const user = config.getCurrentUser();
+  const provider: unknown = user?.authProvider?.name;
+  if (typeof provider === 'string' && blocking.includes(provider)) {
+    throw new Error(`the auth-provider ${provider} of the kubeconfig is no longer supported; use an exec plugin`);
+  }
+  const exec = asObject(user?.exec);
+  if (exec === undefined) {
+    await config.applyToHTTPSOptions(options);
+    return options;
+  }
+  const { token, certificate, key } = await runExecPlugin(exec, clock);
+  const encoded = (pem: string) => Buffer.from(pem).toString('base64');
+  config.users = config.users.map((each) => {
+    if (each !== user) return each;
+    const { exec: _run, ...rest } = each;
+    return {
+      ...rest,
+      ...(certificate === undefined ? {} : { certData: encoded(certificate) }),
+      ...(key === undefined ? {} : { keyData: encoded(key) }),
+      ...(token === undefined ? {} : { token }),
+    };
+  });
+  await config.applyToHTTPSOptions(options);
+  return options;
 }
 
 interface Target {
@@ -114,24 +157,35 @@ interface Target {
  */
 async function targetsOf(
   named: URL,
-  { virtualIps = [], localPort, server }: CredentialSource,
+  { virtualIps = [], virtualNames = [], localPort, server }: CredentialSource,
+  names: HostNames,
 ): Promise<readonly Target[]> {
   const host = named.hostname.replace(/^\[|\]$/g, '');
-  // A name that does not resolve is nobody's virtual address.
-  const found = isIP(host) ? [{ address: host }] : await lookup(host, { all: true }).catch(() => []);
-  const virtual = found
-    .map(({ address }) => parseIp(address))
-    .find((ip) => ip !== undefined && virtualIps.includes(ip));
+  const isOwnName = virtualNames.some((name) => plain(name) === plain(host));
+  const found = isIP(host) || isOwnName ? [parseIp(host)] : await addressesOf(host, names);
+  const ip = found.find((each) => each !== undefined && virtualIps.includes(each));
+  const isVirtual = isOwnName || ip !== undefined;
   const asked: Target = { server: named, identity: undefined };
   const ports = server === undefined && localPort !== undefined ? [String(localPort)] : [];
-  if (virtual !== undefined) ports.push(named.port);
+  if (isVirtual) ports.push(named.port);
   const local = [...new Set(ports)].map((port) => {
     const own = new URL(named);
     own.port = port;
-    own.hostname = virtual === undefined || familyOf(virtual) === 4 ? '127.0.0.1' : '[::1]';
+    own.hostname = ip === undefined || familyOf(ip) === 4 ? '127.0.0.1' : '[::1]';
     return { server: own, identity: host };
   });
-  return virtual === undefined ? [...local, asked] : local;
+  return isVirtual ? local : [...local, asked];
+}
+
+/** A name that does not resolve, or has not yet, is nobody's virtual address. */
+async function addressesOf(host: string, names: HostNames): Promise<readonly Ip[]> {
+  const answer = await names.find(host);
+  return answer.ok ? answer.ips : [];
+}
+
+/** Names are the same in capitals, and with the root's dot. */
+function plain(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '');
 }
 
 /** What every certificate of kube-apiserver carries, whatever address a kubeconfig has for it. */
@@ -161,7 +215,7 @@ export function loadClusterCa(source: CredentialSource): ClusterCa {
   try {
     const cluster = readKubeConfig(source.kubeconfig, source.adminConf ?? kubeadmConf).getCurrentCluster();
     if (cluster === null) return { ok: false, detail: 'the kubeconfig has no cluster in its current context' };
-    if (cluster.caFile !== undefined) return { ok: true, pem: readFileSync(cluster.caFile, 'utf8') };
+    if (cluster.caFile !== undefined) return { ok: true, pem: readRegularFile(cluster.caFile).toString('utf8') };
     if (cluster.caData !== undefined) return { ok: true, pem: Buffer.from(cluster.caData, 'base64').toString() };
     return cluster.skipTLSVerify
       ? { ok: false, detail: 'the kubeconfig has no CA: it says insecure-skip-tls-verify' }
@@ -169,46 +223,6 @@ export function loadClusterCa(source: CredentialSource): ClusterCa {
   } catch (error) {
     return { ok: false, detail: error instanceof Error ? error.message : String(error) };
   }
-}
-
-function readKubeConfig(configured: string | undefined, adminConf: string): KubeConfig {
-  const path = configured ?? adminConf;
-  return !existsSync(path) && existsSync(serviceAccountToken)
-    ? serviceAccount()
-    : readFileConfig(path, configured !== undefined);
-}
-
-function serviceAccount(): KubeConfig {
-  const config = new KubeConfig();
-  config.loadFromCluster();
-  return config;
-}
-
-function readFileConfig(path: string, isConfigured: boolean): KubeConfig {
-  if (!existsSync(path) && !isConfigured) {
-    throw new Error(`neither ${path} nor a pod's service account is here; set kubernetes.kubeconfig (--kubeconfig)`);
-  }
-  const config = new KubeConfig();
-  const text = readFileSync(path, 'utf8');
-  if (asObject(parse(text)) === undefined) throw new Error('it is no kubeconfig');
-  config.loadFromString(text);
-  config.makePathsAbsolute(dirname(path));
-  addTokenFiles(config, text, dirname(path));
-  return config;
-}
-
-/** kubectl reads a user's `tokenFile`; client-node 1.4 looks for `token-file` only. */
-function addTokenFiles(config: KubeConfig, text: string, folder: string): void {
-  const entries: unknown = asObject(parse(text))?.users;
-  const tokenFiles = new Map<unknown, string>();
-  for (const entry of Array.isArray(entries) ? entries.map(asObject) : []) {
-    const tokenFile = asObject(entry?.user)?.tokenFile;
-    if (typeof tokenFile === 'string') tokenFiles.set(entry?.name, resolve(folder, tokenFile));
-  }
-  config.users = config.users.map((user) => {
-    const tokenFile = tokenFiles.get(user.name);
-    return tokenFile === undefined ? user : { ...user, authProvider: { name: 'tokenFile', config: { tokenFile } } };
-  });
 }
 
 function headersOf(options: RequestOptions): Record<string, string> {
