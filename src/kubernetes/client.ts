@@ -66,9 +66,9 @@ const timeIsOver: ExchangeEnd = {
 
 /**
  * A client with the credentials of a kubeconfig or a service account (`loadCredentials`). They are read at the first call, every
- * minute on the side, and again when the server does not accept them or cannot be reached: a call waits for that with at most half of
- * the time it has left, and if they have changed by then, it is made once more. Where there are several, a call that one server cannot take goes to the next, and one that is not allowed is made in the next
- * name. Disposing it closes every connection.
+ * minute on the side, and again when the server does not accept them or cannot be reached: a call waits for that with half of the
+ * time it has left at most, and if they have changed by then, it is made once more. Where there are several, a call that one server
+ * cannot take goes to the next, and one that is not allowed is made in the next name. Disposing it closes every connection.
  */
 export function createKubernetesClient(options: KubernetesClientOptions): KubernetesClient {
   const { clock, onRoute = () => {} } = options;

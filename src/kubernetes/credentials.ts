@@ -138,7 +138,7 @@ async function optionsOf(config: KubeConfig, clock: Clock): Promise<RequestOptio
       ...rest,
       ...(certificate === undefined ? {} : { certData: encoded(certificate) }),
       ...(key === undefined ? {} : { keyData: encoded(key) }),
-      ...(token === undefined ? {} : { token }),
+      ...(token === undefined || rest.token ? {} : { token }),
     };
   });
   await config.applyToHTTPSOptions(options);
