@@ -105,6 +105,26 @@ test('a resolver that is dead from the start holds up the first call by its boun
   }
 });
 
+test('a server elsewhere is reached at its last address when the resolver has died and the connection is gone', async () => {
+  await using at = await open((_, response) => void response.setHeader('Connection', 'close').end('{}'), {
+    localPort: undefined,
+  });
+  const first = at.ask();
+  // Once for the routes, once for the connection.
+  for (let i = 0; i < 2; i++) {
+    await until(() => at.resolver.asked.length === 1, { what: 'a look-up' });
+    await at.resolver.answer({ ok: true, ips: ['127.0.0.1' as Ip] });
+  }
+  assert.equal((await first)[0], 'ok');
+  const [said, took] = await at.ask();
+  assert.equal(said, 'ok');
+  assert.ok(took < 2_000, `${took} ms`);
+  const [again, soon] = await at.ask();
+  assert.equal(again, 'ok');
+  assert.ok(soon < 700, `${soon} ms`);
+  assert.deepEqual(at.resolver.asked, [name]);
+});
+
 test("a VIP's own name is virtual without asking, in capitals and with a dot too", async () => {
   for (const virtualNames of [[name], ['CP.Example.']]) {
     await using at = await open(undefined, { virtualNames, localPort: undefined, virtualIps: [] });
