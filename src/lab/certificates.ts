@@ -87,7 +87,7 @@ async function loadX509() {
   for (const name of ['getMetadata', 'getOwnMetadata', 'defineMetadata']) {
     if (!(name in Reflect)) Object.assign(Reflect, { [name]: none });
   }
-  return import('@peculiar/x509');
+  return import('./x509.js');
 }
 
 async function generateKeys() {
