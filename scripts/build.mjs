@@ -2,7 +2,7 @@
 // addon by the C compiler.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { chmod, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { evaluateWhenUsed, leaveOutUnused } from './bundle-plugins.mjs';
@@ -13,10 +13,13 @@ const stamp = join(root, 'dist/.built');
 const prebuild = process.argv.includes('--prebuild');
 
 if (!isCurrent()) {
+  // What changes while this builds is built the next time.
+  const started = new Date();
   await rm(join(root, 'dist'), { recursive: true, force: true });
   tsc();
   await bundle();
   await writeFile(stamp, '');
+  await utimes(stamp, started, started);
 }
 buildAddon(prebuild || undefined);
 
