@@ -99,7 +99,6 @@ export const proxyReasons: ReadonlyMap<string, string> = new Map([
 
 /** Parameters of `server` and `default-server`: whether a word follows, and why they are left out. */
 export const serverReasons: ReadonlyMap<string, { readonly hasValue: boolean; readonly because: string }> = new Map([
-  ['weight', { hasValue: true, because: 'vipd gives each backend the same share' }],
   ['maxconn', { hasValue: true, because: resources }],
   ['maxqueue', { hasValue: true, because: 'vipd has no queue' }],
   ['minconn', { hasValue: true, because: resources }],

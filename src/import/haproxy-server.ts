@@ -4,6 +4,7 @@ import { haproxyMillis } from './haproxy-backend.js';
 import type { Line } from './haproxy-lines.js';
 import { serverReasons } from './haproxy-reasons.js';
 import type { Server } from './service.js';
+import { noWeight } from './weights.js';
 import { durationText, nearestDnsName, placeholderIn, unfilled, wholeNumber } from './words.js';
 
 /** How one server is checked, as its line and `default-server` say. */
@@ -19,6 +20,7 @@ export interface CheckParameters {
 
 interface Reading {
   readonly check: CheckParameters;
+  weight: number;
   /** Why the server cannot be one of vipd's. */
   refusal: string | undefined;
 }
@@ -44,6 +46,7 @@ export function readServer(
       serverName: undefined,
       numbers: new Map(),
     },
+    weight: 1,
     refusal: undefined,
   };
   readParameters(defaults.words, defaults.place, reading, remarks);
@@ -53,6 +56,7 @@ export function readServer(
   const name = nearestDnsName(written);
   const refusal =
     reading.refusal ??
+    (reading.weight === 0 ? noWeight : undefined) ??
     (endpoint?.ip === undefined ? 'vipd does not resolve names; write the address of the server' : undefined) ??
     (name === '' ? 'nothing of its name can be in a DNS name; give it another' : undefined);
   if (refusal !== undefined || endpoint?.ip === undefined) {
@@ -60,7 +64,8 @@ export function readServer(
     return undefined;
   }
   if (name !== written) remarks.note(place, words.slice(0, 2), `vipd calls it ${name}, a DNS name`);
-  return { server: { value: { name, ip: endpoint.ip, port: endpoint.port }, place }, check: reading.check };
+  const { ip, port } = endpoint;
+  return { server: { value: { name, ip, port, weight: reading.weight }, place }, check: reading.check };
 }
 
 const refusals: Readonly<Record<string, string>> = {
@@ -109,6 +114,13 @@ function readParameters(words: readonly string[], place: Place, reading: Reading
       case 'rise':
         put(word, wholeNumber(value, 1, 100));
         break;
+      case 'weight': {
+        const weight = wholeNumber(value, 0, 256);
+        if (weight === undefined) remarks.notCarried(place, [word, value], 'it is not a number that it could be');
+        else reading.weight = weight;
+        i++;
+        break;
+      }
       case 'verify':
         check.verify = text();
         break;
@@ -137,13 +149,11 @@ function readParameters(words: readonly string[], place: Place, reading: Reading
         const reason = serverReasons.get(word);
         reading.refusal ??= Object.hasOwn(refusals, word) ? refusals[word] : undefined;
         if (Object.hasOwn(refusals, word)) break;
-        const isDefault = word === 'weight' && value === '1';
-        if (!isDefault)
-          remarks.notCarried(
-            place,
-            reason?.hasValue === true ? [word, value] : [word],
-            reason?.because ?? 'vipd has nothing like it',
-          );
+        remarks.notCarried(
+          place,
+          reason?.hasValue === true ? [word, value] : [word],
+          reason?.because ?? 'vipd has nothing like it',
+        );
         if (reason?.hasValue === true) i++;
       }
     }

@@ -36,8 +36,13 @@ export function importFiles(sources: ImportSources): Imported {
       return [];
     }
   };
-  const instances = read(sources.keepalived, readKeepalived);
-  const services = [...read(sources.haproxy, readHaproxy), ...read(sources.nginx, readNginx)];
+  const both = read(sources.keepalived, (source) => [readKeepalived(source, remarks)]);
+  const instances = both.flatMap((keepalived) => keepalived.instances);
+  const services = [
+    ...both.flatMap((keepalived) => keepalived.services),
+    ...read(sources.haproxy, readHaproxy),
+    ...read(sources.nginx, readNginx),
+  ];
   const manifests = read(sources['kube-vip'], readKubeVip);
   if (problems.length > 0) return { ok: false, problems };
   const found = [...joinVips(instances, services, remarks), ...manifests.map(({ vip }) => vip)];

@@ -9,7 +9,8 @@ const rights = 'scripts run with the rights of vipd';
 const tracking = 'vipd follows backends, interfaces and scripts; write a script that says the same by its exit status';
 const group = 'write it into the vrrp_instance';
 const sending = 'vipd announces in its own way: see announce';
-const lvs = 'LVS balancing is not read; write the backends into loadBalancer';
+const lvs = 'of LVS only virtual_server is read; write the backends into loadBalancer';
+const passedOn = 'vipd checks all backends of a VIP alike, by loadBalancer.healthCheck';
 const mail = 'vipd sends no mail; its metrics and log say what happens';
 const scheduling = 'vipd needs none: a paused leader gives the address up';
 const host = 'the unit or the pod that starts vipd has it';
@@ -31,7 +32,6 @@ export const keepalivedReasons: ReadonlyMap<string, string> = new Map([
   ['vrrp_track_file', tracking],
   ['track_file', tracking],
   ['bfd_instance', 'vipd does not speak BFD'],
-  ['virtual_server', lvs],
   ['virtual_server_group', lvs],
   ['static_ipaddress', 'addresses that do not move are for the host to set'],
   ['static_routes', 'routes are for the host to set'],
@@ -109,6 +109,38 @@ export const instanceReasons: ReadonlyMap<string, string> = new Map([
   ['sync_group_tracking_weight', tracking],
   ['lvs_sync_daemon_interface', lvs],
   ['debug', 'see log.level'],
+]);
+
+/** In a `virtual_server`. */
+export const virtualServerReasons: ReadonlyMap<string, string> = new Map([
+  ['lb_kind', 'vipd masquerades: backends answer through it, and see its address as their client'],
+  ['lvs_method', 'vipd masquerades: backends answer through it, and see its address as their client'],
+  ['sorry_server', 'vipd has no backup servers: without a backend clients are refused'],
+  ['persistence_timeout', 'vipd keeps no client with its backend'],
+  ['persistence_granularity', 'vipd keeps no client with its backend'],
+  ['ops', 'it is about UDP, and vipd balances TCP'],
+  ['quorum', 'without a backend the VIP moves to a node that reaches one (election.vrrp.trackWeight)'],
+  ['ha_suspend', 'vipd checks on every node, so that it knows the backends when it takes the VIP'],
+  ['connect_timeout', passedOn],
+  ['retry', passedOn],
+  ['delay_before_retry', passedOn],
+]);
+
+/** In a `real_server` and its checks. */
+export const serverReasons: ReadonlyMap<string, string> = new Map([
+  ['inhibit_on_failure', 'see loadBalancer.whenBackendDown: keep'],
+  ['HTTP_GET', 'vipd checks that a server accepts a connection, or HTTPS: see loadBalancer.healthCheck'],
+  ['SSL_GET', 'see loadBalancer.healthCheck.type: https'],
+  ['MISC_CHECK', 'vipd runs no programs as checks'],
+  ['SMTP_CHECK', 'vipd checks that a server accepts a connection, or HTTPS: see loadBalancer.healthCheck'],
+  ['uthreshold', 'vipd has no such limit'],
+  ['lthreshold', 'vipd has no such limit'],
+  ['notify_up', 'vipd runs no programs when a backend turns; its log and metrics say so'],
+  ['notify_down', 'vipd runs no programs when a backend turns; its log and metrics say so'],
+  ['connect_port', passedOn],
+  ['connect_timeout', 'it is not a whole number of seconds'],
+  ['retry', 'vipd has loadBalancer.healthCheck.fall and rise'],
+  ['delay_before_retry', 'vipd has loadBalancer.healthCheck.fastInterval'],
 ]);
 
 /** Names a line, or a whole block, that has no counterpart. */

@@ -5,6 +5,7 @@ import type { Instance } from './instance.js';
 import { expandDefinitions } from './keepalived-definitions.js';
 import { joinGroup } from './keepalived-groups.js';
 import { instanceReasons, keepalivedReasons, leaveOut } from './keepalived-reasons.js';
+import { readVirtualServer } from './keepalived-servers.js';
 import {
   noteUntracked,
   readNotify,
@@ -13,6 +14,7 @@ import {
   type Scripts,
   type Tracked,
 } from './keepalived-tracking.js';
+import type { Service } from './service.js';
 import { keepalivedGrammar, parseStatements, type Statement } from './statements.js';
 import { durationText, wholeNumber } from './words.js';
 
@@ -28,7 +30,10 @@ interface Globals {
  * Reads keepalived.conf (keepalived.conf(5)) as keepalived 2.2 does: comments begin anywhere outside quotes.
  * @throws Unreadable where braces or quotes do not match
  */
-export function readKeepalived({ file, text }: SourceText, remarks: Remarks): readonly Instance[] {
+export function readKeepalived(
+  { file, text }: SourceText,
+  remarks: Remarks,
+): { readonly instances: readonly Instance[]; readonly services: readonly Service[] } {
   const statements = expandDefinitions(parseStatements(file, text, keepalivedGrammar), remarks);
   const globals: Globals = { version: undefined, settings: new Map(), hasScriptUser: false };
   const named = (keyword: string) => statements.filter(({ words }) => words[0] === keyword);
@@ -49,10 +54,14 @@ export function readKeepalived({ file, text }: SourceText, remarks: Remarks): re
   const groups = named('vrrp_sync_group');
   for (const statement of statements) {
     const [keyword = ''] = statement.words;
-    if (['global_defs', 'vrrp_script', 'vrrp_instance', 'vrrp_sync_group'].includes(keyword)) continue;
+    if (['global_defs', 'vrrp_script', 'vrrp_instance', 'vrrp_sync_group', 'virtual_server'].includes(keyword))
+      continue;
     leaveOut(statement, keepalivedReasons, remarks);
   }
-  return groups.reduce<readonly Instance[]>((all, group) => joinGroup(group, all, remarks), instances);
+  return {
+    instances: groups.reduce<readonly Instance[]>((all, group) => joinGroup(group, all, remarks), instances),
+    services: named('virtual_server').flatMap((statement) => readVirtualServer(statement, remarks) ?? []),
+  };
 }
 
 function readGlobal(statement: Statement, globals: Globals, remarks: Remarks): void {

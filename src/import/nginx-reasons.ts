@@ -46,7 +46,7 @@ export const nginxReasons: ReadonlyMap<string, string> = new Map([
   ['limit_conn', 'vipd has no such limit'],
   ['server max_fails', passive],
   ['server fail_timeout', passive],
-  ['server weight', 'vipd gives each backend the same share'],
+  ['server weight', 'it is not a whole number above 0'],
   ['server max_conns', 'vipd has no such limit'],
   ['server resolve', 'vipd does not resolve names'],
   ['listen so_keepalive', keepalive],

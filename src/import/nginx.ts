@@ -3,7 +3,7 @@ import type { Found, FoundSettings, Place, Remarks, SourceText } from './found.j
 import { nginxReasons } from './nginx-reasons.js';
 import type { Listen, Server, Service } from './service.js';
 import { nginxGrammar, parseStatements, type Statement } from './statements.js';
-import { durationText, nearestDnsName, placeholderIn, unfilled } from './words.js';
+import { durationText, nearestDnsName, placeholderIn, unfilled, wholeNumber } from './words.js';
 
 /**
  * Reads nginx.conf: every `server` of `stream`, with its `upstream`. A file that another includes inside `stream` has both at its
@@ -76,7 +76,7 @@ function readServer(
   }
   const name = upstream === undefined ? `port-${listens[0]?.value.port ?? ''}` : target;
   const servers: Found<Server>[] = [];
-  if (upstream === undefined) addServer(target, pass.place, pass.words, servers, remarks);
+  if (upstream === undefined) addServer(target, 1, pass.place, pass.words, servers, remarks);
   else {
     used.add(upstream);
     readUpstream(upstream, servers, settings, remarks);
@@ -93,10 +93,12 @@ function readUpstream({ block }: Statement, servers: Found<Server>[], settings: 
       remarks.notCarried(place, words, 'vipd has no backup servers: it would take its share all the time');
     else if (words.includes('down')) remarks.notCarried(place, words, 'it is marked down; see vipd backend drain');
     else {
-      addServer(words[1] ?? '', place, words, servers, remarks);
+      const weightIn = (parameter: string) => wholeNumber(/^weight=(.*)$/.exec(parameter)?.[1], 1, 999_999_999);
+      const weight = words.map(weightIn).find((found) => found !== undefined) ?? 1;
+      addServer(words[1] ?? '', weight, place, words, servers, remarks);
       for (const parameter of words.slice(2)) {
         const [key = ''] = parameter.split('=');
-        if (parameter !== 'weight=1')
+        if (weightIn(parameter) === undefined)
           remarks.notCarried(place, [parameter], nginxReasons.get(`server ${key}`) ?? 'vipd has nothing like it');
       }
     }
@@ -106,6 +108,7 @@ function readUpstream({ block }: Statement, servers: Found<Server>[], settings: 
 /** nginx names no servers: they are called by their addresses, and by their ports too where one address has several. */
 function addServer(
   text: string,
+  weight: number,
   place: Place,
   words: readonly string[],
   servers: Found<Server>[],
@@ -120,7 +123,7 @@ function addServer(
   else {
     const address = nearestDnsName(endpoint.ip.replaceAll(':', '-'));
     const name = servers.some(({ value }) => value.name === address) ? `${address}-${endpoint.port}` : address;
-    servers.push({ value: { name, ip: endpoint.ip, port: endpoint.port }, place });
+    servers.push({ value: { name, ip: endpoint.ip, port: endpoint.port, weight }, place });
   }
 }
 

@@ -24,4 +24,6 @@ export interface Server {
   readonly ip: Ip;
   /** Undefined: that of the connection. */
   readonly port: number | undefined;
+  /** As its file has it: 1 or more. */
+  readonly weight: number;
 }

@@ -4,6 +4,7 @@ import type { Found, FoundSettings, Remarks } from './found.js';
 import type { Instance } from './instance.js';
 import { type FoundScript, isReplaced, noteCommand } from './keepalived-tracking.js';
 import type { Listen, Service } from './service.js';
+import { fitWeights } from './weights.js';
 import { freeName } from './words.js';
 
 /** A VIP of the file to be written. */
@@ -185,11 +186,12 @@ function putService({ name, ips, ports, listened, settings, lists }: Draft, serv
   lists.set('loadBalancer.ports', ports);
   for (const [path, found] of service.settings) settings.set(path, found);
   settings.set('loadBalancer.backends.from', { value: 'static', place: service.name.place });
-  const servers: Found<{ name: string; address: string }>[] = [];
-  for (const { value, place } of service.servers) {
+  const servers: Found<{ name: string; address: string; weight?: number }>[] = [];
+  for (const { value, place } of fitWeights(service.servers, remarks)) {
     const port = value.port ?? ports[0]?.value;
     if (port === undefined) continue;
-    const server = { name: value.name, address: endpoint(value.ip, port) };
+    const weighty = value.weight === 1 ? {} : { weight: value.weight };
+    const server = { name: value.name, address: endpoint(value.ip, port), ...weighty };
     const twin = servers.find((other) => other.value.name === server.name || other.value.address === server.address);
     if (twin !== undefined) {
       const what = twin.value.name === server.name ? 'name' : 'address';

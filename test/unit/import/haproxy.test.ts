@@ -113,10 +113,12 @@ test('servers that vipd cannot have are left out and named', () => {
     server proxied 192.168.1.106:6443 send-proxy
     server cp1 192.168.1.107:6443
     server ${unfilled('HOST1_ID')} ${unfilled('HOST1_ADDRESS')}:6443 check
-    server K8S_Master_1 192.168.1.108 check weight 50\n`);
+    server K8S_Master_1 192.168.1.108 check weight 50
+    server empty 192.168.1.110:6443 check weight 0
+    server heavy 192.168.1.111:6443 check weight 257\n`);
   assert.deepEqual(
     balancer.backends.servers.map(({ name, address }: { name: string; address: string }) => `${name} ${address}`),
-    ['cp1 192.168.1.101:6443', 'cp2 192.168.1.102:6443', 'k8s-master-1 192.168.1.108:6443'],
+    ['cp1 192.168.1.101:6443', 'cp2 192.168.1.102:6443', 'k8s-master-1 192.168.1.108:6443', 'heavy 192.168.1.111:6443'],
   );
   for (const words of [
     '6: server spare 192.168.1.109:6443: not carried over: vipd has no backup servers',
@@ -127,9 +129,22 @@ test('servers that vipd cannot have are left out and named', () => {
     '11: server cp1: not carried over: the server of line 3 has the same name',
     `12: server ${unfilled('HOST1_ID')} ${unfilled('HOST1_ADDRESS')}:6443 check: not carried over: ${unfilled('HOST1_ID')} is not filled in`,
     '13: server K8S_Master_1: vipd calls it k8s-master-1',
-    '13: weight 50: not carried over: vipd gives each backend the same share',
+    '14: server empty 192.168.1.110:6443: not carried over: its weight is 0, so that it is to be drained; write it into loadBalancer.backends.servers, then run vipd backend drain',
+    '15: weight 257: not carried over: it is not a number that it could be',
   ])
     assert.ok(remarks.includes(`haproxy.cfg:${words}`), `${words}\n${remarks}`);
+});
+
+test('weights are carried over, those of default-server too', () => {
+  const { balancer, remarks } = listenWith(`default-server weight 10
+    server a 192.168.1.101:6443
+    server b 192.168.1.102:6443 weight 256
+    server c 192.168.1.103:6443 weight 1\n`);
+  assert.deepEqual(
+    balancer.backends.servers.map(({ weight }: { weight?: number }) => weight),
+    [10, 256, undefined],
+  );
+  assert.doesNotMatch(remarks, /weight/);
 });
 
 test('a VIP without a server says so, in the remarks and to config check', () => {

@@ -173,6 +173,73 @@ test('definitions are followed; what nothing defines is named', () => {
   );
 });
 
+test('a virtual_server is balanced: scheduler, weights, checks by TCP', () => {
+  const servers = (algorithm: string) => `
+virtual_server 192.168.1.100 443 {
+  delay_loop 6
+  lb_algo ${algorithm}
+  lb_kind DR
+  protocol TCP
+  real_server 10.0.0.2 443 {
+    weight 3
+    TCP_CHECK {
+      connect_timeout 4
+      retry 2
+    }
+  }
+  real_server 10.0.0.3 8443 { weight 1
+  }
+  real_server 10.0.0.4 443 { weight 0
+  }
+  real_server 10.0.0.5 443 {
+    SSL_GET { url { path /
+    } }
+  }
+}
+virtual_server group web { protocol TCP
+}
+virtual_server 192.168.1.100 53 { protocol UDP
+}
+`;
+  const { vips, remarks } = imported({ keepalived: `${instance('interface eth0')}${servers('wlc')}` });
+  const at = (line: number) => instance('interface eth0').split('\n').length - 1 + line;
+  assert.deepEqual(vips[0].loadBalancer, {
+    ports: [443],
+    scheduler: 'leastconn',
+    backends: {
+      from: 'static',
+      servers: [
+        { name: '10.0.0.2', address: '10.0.0.2:443', weight: 3 },
+        { name: '10.0.0.3', address: '10.0.0.3:8443' },
+        { name: '10.0.0.5', address: '10.0.0.5:443' },
+      ],
+    },
+    healthCheck: { interval: '6s', timeout: '4s' },
+  });
+  const named = [
+    [5, 'lb_kind DR'],
+    [11, 'retry 2'],
+    [16, 'real_server 10.0.0.4 443'],
+    [19, 'SSL_GET'],
+    [23, 'virtual_server group web'],
+    [25, 'virtual_server 192.168.1.100 53'],
+  ] as const;
+  const notCarried = remarks.filter((remark) => remark.includes('not carried over'));
+  assert.deepEqual(
+    notCarried
+      .map((remark) => remark.split(': not carried over: ')[0])
+      .filter((words) => !words?.includes('interface')),
+    named.map(([line, words]) => `keepalived.conf:${at(line)}: ${words}`),
+  );
+  assert.match(
+    notCarried.join('\n'),
+    /10\.0\.0\.4 443: not carried over: its weight is 0, so that it is to be drained/,
+  );
+  const plain = imported({ keepalived: `${instance('interface eth0')}${servers('rr')}` });
+  assert.equal(plain.vips[0].loadBalancer.backends.servers[0].weight, undefined);
+  assert.match(plain.remarks.join('\n'), /: weight 3: not carried over: its scheduler gives all the same share/);
+});
+
 test('whatever has no counterpart is named with its line', () => {
   const text = `
 include /etc/keepalived/conf.d/*.conf

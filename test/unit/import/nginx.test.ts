@@ -63,6 +63,7 @@ http { server { listen 80; location / { return 404; } } }
 `,
   });
   assert.deepEqual(Object.keys(vips[0].loadBalancer), ['backends'], 'the rest is default');
+  assert.equal(vips[0].loadBalancer.backends.servers[0].weight, 5);
   assert.deepEqual(
     remarks
       .filter((remark) => remark.includes('not carried over'))
@@ -73,12 +74,33 @@ http { server { listen 80; location / { return 404; } } }
       'nginx.conf:3 events',
       'nginx.conf:6 max_fails=3',
       'nginx.conf:6 fail_timeout=30s',
-      'nginx.conf:6 weight=5',
       'nginx.conf:7 server 192.168.1.102:6443 backup',
       'nginx.conf:12 proxy_timeout 10m',
       'nginx.conf:16 http',
     ],
   );
+});
+
+test('weights are carried over; where they are larger than those of vipd, as they are to each other', () => {
+  const weightsOf = (...weights: readonly string[]) => {
+    const servers = weights.map((weight, index) => `server 10.0.0.${index + 1}:1 weight=${weight};`).join('\n');
+    const nginx = `upstream u {\n${servers}\n}\nserver { listen 192.168.1.100:1; proxy_pass u; }`;
+    const { vips, remarks } = imported({ nginx });
+    const found = vips[0].loadBalancer.backends.servers.map(({ weight = 1 }: { weight?: number }) => weight);
+    return { found, remarks: remarks.filter((remark) => remark.includes('weight')) };
+  };
+  assert.deepEqual(weightsOf('3', '1', '256'), { found: [3, 1, 256], remarks: [] });
+  assert.deepEqual(weightsOf('1000', '500', '300').found, [10, 5, 3]);
+  assert.deepEqual(weightsOf('1001', '2'), {
+    found: [256, 1],
+    remarks: [
+      'nginx.conf:2: server 10.0.0.1 weight 1001: it becomes 256, because the largest weight of vipd is 256',
+      'nginx.conf:3: server 10.0.0.2 weight 2: it becomes 1, because the largest weight of vipd is 256',
+    ],
+  });
+  const none = weightsOf('0', 'x');
+  assert.deepEqual(none.found, [1, 1]);
+  assert.match(none.remarks[0] ?? '', /conf:2: weight=0: not carried over: it is not a whole number above 0$/);
 });
 
 test('files that stream includes, servers without an upstream, times that stream has', () => {
