@@ -5,10 +5,10 @@ import type { DataPlane, PlaneBackend, PlaneConfig, PlaneStats } from '../vip/da
 import type { IpvsDriver } from './driver.js';
 import type { WantedService } from './plan.js';
 
-const schedulers: Readonly<Record<PlaneConfig['scheduler'], IpvsScheduler>> = { roundrobin: 'rr', leastconn: 'lc' };
-
-export function ipvsScheduler(scheduler: PlaneConfig['scheduler']): IpvsScheduler {
-  return schedulers[scheduler];
+/** Those without weights where there are none: kernels have them more often. */
+export function ipvsScheduler({ scheduler, weighted }: Pick<PlaneConfig, 'scheduler' | 'weighted'>): IpvsScheduler {
+  if (scheduler === 'leastconn') return weighted ? 'wlc' : 'lc';
+  return weighted ? 'wrr' : 'rr';
 }
 
 /** IPVS as the data plane of one VIP: nothing of a connection enters this process. */
@@ -29,11 +29,11 @@ export function createIpvsPlane(parts: {
       config.ports.map((port) => ({
         ip,
         port,
-        scheduler: ipvsScheduler(config.scheduler),
+        scheduler: ipvsScheduler(config),
         // Masquerading does not cross address families.
         destinations: backends
           .filter((backend) => familyOf(backend.ip) === familyOf(ip))
-          .map((backend) => ({ ip: backend.ip, port: backend.port, weight: backend.draining ? 0 : 1 })),
+          .map(({ ip, port, weight, draining }) => ({ ip, port, weight: draining ? 0 : weight })),
       })),
     );
   }

@@ -12,6 +12,7 @@ import {
   type Statement,
   type Table,
 } from './table.js';
+import { turnsOf } from './turns.js';
 
 /**
  * The table that balances. The path of a connection: `prerouting` (other hosts, this host's containers) or `output` (this host's
@@ -92,14 +93,15 @@ function reachable({ ip, backends }: BalancedService): readonly BalancedBackend[
 }
 
 /**
- * The first rule takes every third connection, the next every second of the others, the last what is left: exactly in turns.
+ * The first rule takes every third connection, the next every second of the others, the last what is left: exactly in turns. A
+ * backend has as many rules as it has turns in a round.
  * Not by a map from numbers to backends: while a transaction replaces it, a packet may find the old map's elements gone.
  */
 function serviceChain(service: BalancedService, turn: number): readonly Chain[] {
-  const backends = takers(service);
-  if (backends.length === 0) return [];
-  const start = turn % backends.length;
-  const order = [...backends.slice(start), ...backends.slice(0, start)];
+  const round = turnsOf(takers(service));
+  if (round.length === 0) return [];
+  const start = turn % round.length;
+  const order = [...round.slice(start), ...round.slice(0, start)];
   return [
     {
       name: serviceChainName(service),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { planServices, type WantedService } from '../../src/ipvs/plan.js';
-import type { Ipvs, IpvsCommand, PresentService } from '../../src/kernel/ports.js';
+import type { Ipvs, IpvsCommand, IpvsScheduler, PresentService } from '../../src/kernel/ports.js';
 import { endpoint, type Ip } from '../../src/net/ip.js';
 
 const vip = { ip: '192.0.2.100' as Ip, port: 6443 };
@@ -20,7 +20,7 @@ export function ipvsContract(name: string, ipvs: Ipvs): void {
     afterEach(empty);
 
     test('says that it is there, and leaves nothing behind', async () => {
-      for (const scheduler of ['rr', 'lc'] as const) {
+      for (const scheduler of ['rr', 'lc', 'wrr', 'wlc'] as const) {
         const support = await ipvs.probe(scheduler);
         assert.ok(support.ok);
         assert.match(support.version, /^\d+\.\d+\.\d+$/);
@@ -64,6 +64,27 @@ export function ipvsContract(name: string, ipvs: Ipvs): void {
       ];
       for (const command of commands) await ipvs.apply([command, command]);
       assert.deepEqual(await tell(ipvs, vip), ['lc', '192.0.2.2:6443 2']);
+    });
+
+    test('a scheduler and weights are changed in place', async () => {
+      const wanted = (scheduler: IpvsScheduler, weight: number) =>
+        planServices([{ ...vip, scheduler, destinations: [{ ...cp2, weight }, cp3] }], [], () => true);
+      await ipvs.apply(wanted('rr', 1));
+      for (const [scheduler, weight] of [
+        ['wrr', 256],
+        ['wlc', 3],
+        ['rr', 1],
+      ] as const) {
+        const present = (await ipvs.read(vip)) as PresentService;
+        const destinations = [{ ...cp2, weight }, cp3];
+        const commands = planServices([{ ...vip, scheduler, destinations }], [present], () => true);
+        assert.deepEqual(
+          commands.map(({ kind }) => kind),
+          ['update-service', 'update-destination'],
+        );
+        await ipvs.apply(commands);
+        assert.deepEqual(await tell(ipvs, vip), [scheduler, `192.0.2.2:6443 ${weight}`, '192.0.2.3:8443 1']);
+      }
     });
 
     test('a service that is not there is undefined, and takes no destinations', async () => {

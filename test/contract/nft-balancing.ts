@@ -23,10 +23,10 @@ export function balancingContract(name: string, createHost: () => BalancingHost)
     });
     afterEach(() => host[Symbol.asyncDispose]());
 
-    const backend = (index: number, draining = false): BalancedBackend => {
+    const backend = (index: number, draining = false, weight = 1): BalancedBackend => {
       const at = host.backends[index];
       assert.ok(at);
-      return { name: String(index), ...at, draining };
+      return { name: String(index), ...at, weight, draining };
     };
     const service = (...backends: readonly BalancedBackend[]): BalancedService => ({
       ...host.vip,
@@ -51,6 +51,21 @@ export function balancingContract(name: string, createHost: () => BalancingHost)
       assert.equal(await connect(2), 'refused refused');
       await host.balancing.set([service()]);
       assert.equal(await connect(1), 'refused');
+    });
+
+    test('a backend has as many connections of a round as its weight, never all of them in a row; so at every change', async () => {
+      const turns = async (times: number) => {
+        const names: string[] = [];
+        for (let i = 0; i < times; i++) names.push(await host.connect());
+        return names.join('');
+      };
+      await host.balancing.set([service(backend(0, false, 6), backend(1, false, 2))]);
+      const taken = await turns(16);
+      assert.match(taken.repeat(2), /0010001000100010/);
+      assert.equal(await totals(), '0:12 1:4');
+      await host.balancing.set([service(backend(0, false, 1), backend(1, false, 2), backend(2, true, 200))]);
+      assert.equal((await turns(6)).replaceAll('0', '').length, 4);
+      assert.equal(await totals(), '0:14 1:8 2:0');
     });
 
     test('counters go on over changes as long as their backend is listed', async () => {

@@ -3,6 +3,7 @@ import type { BalancedService, NftBalancing } from '../../src/kernel/ports.js';
 import type { Ip } from '../../src/net/ip.js';
 import { balancingStats, balancingTable, takers } from '../../src/nft/balancing.js';
 import type { Count } from '../../src/nft/table.js';
+import { turnsOf } from '../../src/nft/turns.js';
 
 /** Balancing in memory: who would get a connection, and the counters. */
 export interface FakeNftBalancing extends NftBalancing {
@@ -25,7 +26,7 @@ export function createFakeNftBalancing(): FakeNftBalancing {
     },
     connect(ip, port) {
       const service = services?.find((s) => s.ip === ip && s.port === port);
-      const active = service === undefined ? [] : takers(service);
+      const active = service === undefined ? [] : turnsOf(takers(service));
       const key = `${ip} ${port}`;
       const backend = active[(given.get(key) ?? 0) % active.length];
       if (service === undefined || backend === undefined) return 'refused';

@@ -162,6 +162,18 @@ inDebianKernel(import.meta.filename, () => {
       assert.deepEqual(await cluster.worker.count(30, vip(4)), three(10));
     });
 
+    test('weights give each its part, and change in place: open connections go on', async () => {
+      for (const family of families) {
+        const held = await openToEach(cluster.remote, family);
+        await driver.set(services({ scheduler: 'wrr', weights: [3, 1, 2] }));
+        assert.deepEqual(await cluster.remote.count(60, vip(family)), { cp1: 30, cp2: 10, cp3: 20 });
+        await driver.set(services({ scheduler: 'wrr', weights: [1, 1, 4] }));
+        assert.deepEqual(await cluster.remote.count(60, vip(family)), { cp1: 10, cp2: 10, cp3: 40 });
+        await driver.set(services({}));
+        for (const name of ['cp1', 'cp2', 'cp3'] as const) assert.equal(await held[name].ask(), name);
+      }
+    });
+
     test('weight 0 drains: open connections go on, new ones go elsewhere', async () => {
       for (const family of families) {
         const held = await openToEach(cluster.remote, family);

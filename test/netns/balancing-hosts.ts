@@ -40,7 +40,13 @@ export function servicesOf(
 ): readonly BalancedService[] {
   return families.map((family) => {
     const backends = names.map(
-      (name): BalancedBackend => ({ name, ip: addressOf(name, family), port, draining: draining.includes(name) }),
+      (name): BalancedBackend => ({
+        name,
+        ip: addressOf(name, family),
+        port,
+        weight: 1,
+        draining: draining.includes(name),
+      }),
     );
     return { ip: vip[family], port, scheduler: 'roundrobin', backends };
   });

@@ -61,7 +61,7 @@ inOwnNamespace(import.meta.filename, () => {
         ],
         async connect(backend, connections, phase) {
           const drained = families.flatMap((family) =>
-            backendNames.map((name) => ({ name, ip: addressOf(name, family), port, draining: true })),
+            backendNames.map((name) => ({ name, ip: addressOf(name, family), port, weight: 1, draining: true })),
           );
           const only = drained.map((b) => ({ ...b, draining: b.ip !== backend.ip }));
           if (phase === 'opening')

@@ -99,7 +99,7 @@ inOwnNamespace(import.meta.filename, () => {
       run('ip', 'neigh', 'add', '192.0.2.7', 'lladdr', '02:00:00:00:00:07', 'dev', lan.device);
       const [service] = servicesOf(['cp3']);
       assert.ok(service);
-      const hole = { name: 'hole', ip: '192.0.2.7' as BalancedBackend['ip'], port, draining: false };
+      const hole = { name: 'hole', ip: '192.0.2.7' as BalancedBackend['ip'], port, weight: 1, draining: false };
       await balancing.set([{ ...service, backends: [hole] }]);
       const peer = lan.start('remote', 'count', vip[4], port, 1);
       await until(() => run('nft', 'list', 'counters').includes('packets 1 '), { what: 'the client’s first segment' });

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { createNftBalancing } from '../../src/kernel/linux/nft-balancing.js';
+import type { BalancedService } from '../../src/kernel/ports.js';
 import {
   type BackendName,
   type BalancingHosts,
@@ -52,6 +53,24 @@ inOwnNamespace(import.meta.filename, () => {
         for (const bytes of [stats.bytesFromClient, stats.bytesToClient]) {
           assert.ok(bytes > (400n * 4n * 52n * 3n) / 4n && bytes < 400n * 1000n, `${stats.name}: ${bytes} bytes`);
         }
+      }
+    });
+
+    test('weights, the most unlike of which make a round of 764 turns: each has exactly its part of every round', async (t) => {
+      for (const [weights, rounds] of [
+        [[3, 1, 2], 50],
+        [[256, 255, 253], 1],
+      ] as const) {
+        const ofWeight = (backends: BalancedService['backends']) =>
+          backends.map((backend, index) => ({ ...backend, weight: weights[index] ?? 1 }));
+        const started = performance.now();
+        await balancing.set(servicesOf(backendNames).map((s) => ({ ...s, backends: ofWeight(s.backends) })));
+        const took = performance.now() - started;
+        const connections = rounds * weights.reduce((sum, weight) => sum + weight, 0);
+        const { greetings, failures, slowest } = await lan.count('remote', vip[4], connections);
+        t.diagnostic(`${weights}: ${JSON.stringify(greetings)}, slowest ${slowest} ms; set in ${took.toFixed(0)} ms`);
+        const expected = backendNames.map((name, index) => [name, rounds * (weights[index] ?? 0)]);
+        assert.deepEqual([greetings, failures], [Object.fromEntries(expected), {}]);
       }
     });
 

@@ -6,10 +6,11 @@ import type { Ip } from '../../../src/net/ip.js';
 import { balancingStats, balancingTable } from '../../../src/nft/balancing.js';
 import type { Statement, Table } from '../../../src/nft/table.js';
 
-const backend = (number: number, draining = false) => ({
+const backend = (number: number, draining = false, weight = 1) => ({
   name: `cp${number}`,
   ip: `192.0.2.${number}` as Ip,
   port: 6443,
+  weight,
   draining,
 });
 const service = (...backends: BalancedService['backends']): BalancedService => ({
@@ -44,6 +45,18 @@ test('each table begins the round at another backend', () => {
   );
 });
 
+test('a backend has as many turns of a round as its weight, wherever the round begins', () => {
+  const wanted = [service(backend(1, false, 30), backend(2, false, 10), backend(3, true, 7))];
+  assert.deepEqual(
+    [0, 1, 4].flatMap((turn) => rounds(balancingTable(wanted, turn))),
+    [
+      ['1/4', '1/3', '2/2', '1/1'],
+      ['1/4', '2/3', '1/2', '1/1'],
+      ['1/4', '1/3', '2/2', '1/1'],
+    ],
+  );
+});
+
 test('a draining backend is counted and gets nothing new; with none left nothing is distributed', () => {
   const draining = balancingTable([service(backend(1), backend(2, true))], 0);
   assert.deepEqual(rounds(draining), [['1/1']]);
@@ -60,6 +73,7 @@ test('whatever the services, rules name only what the table holds, each once', (
     name: fc.string(),
     ip: fc.constantFrom('192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2') as fc.Arbitrary<Ip>,
     port: fc.constantFrom(6443, 8443),
+    weight: fc.integer({ min: 1, max: 256 }),
     draining: fc.boolean(),
   });
   const anyService = fc.record({

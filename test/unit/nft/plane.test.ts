@@ -12,8 +12,14 @@ import { createFakeFlows } from '../../fakes/flows.js';
 import { createFakeNftBalancing } from '../../fakes/nft-balancing.js';
 
 const vip = '192.0.2.100' as Ip;
-const config: PlaneConfig = { ports: [6443], scheduler: 'roundrobin', connectTimeout: millis(1000) };
-const cp1 = { name: 'cp1', ip: '192.0.2.1' as Ip, port: 6443, draining: false };
+const config: PlaneConfig = {
+  ports: [6443],
+  scheduler: 'roundrobin',
+  weighted: false,
+  proxyProtocol: 'off',
+  connectTimeout: millis(1000),
+};
+const cp1 = { name: 'cp1', ip: '192.0.2.1' as Ip, port: 6443, weight: 1, draining: false };
 const cp2 = { ...cp1, name: 'cp2', ip: '192.0.2.2' as Ip };
 
 function createHost() {
@@ -106,6 +112,17 @@ test('a backend that leaves loses its connections, one that drains only those th
   host.plane.setBackends([]);
   await host.settled();
   assert.deepEqual([host.names(), host.flows.wereReset], [['6443: '], [lost, drained]]);
+});
+
+test('a weight is changed in place: nobody loses a connection', async () => {
+  const host = createHost();
+  host.plane.setBackends([cp1, cp2]);
+  await host.plane.open();
+  const open = [host.flow(cp1, 'open'), host.flow(cp2, 'opening')];
+  host.plane.setBackends([cp1, { ...cp2, weight: 3 }]);
+  await host.settled();
+  const weights = host.balancing.services?.map(({ backends }) => backends.map(({ weight }) => weight));
+  assert.deepEqual([weights, host.flows.present, host.flows.wereReset], [[[1, 3]], open, []]);
 });
 
 test('a reset ends the connections of all ports, those too that are served no longer, and gives them time to hear of it', async () => {
