@@ -17,7 +17,7 @@ import {
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { layOutDebian } from './debian.mjs';
+import { layOutDebian, ownMirror } from './debian.mjs';
 
 const root = join(import.meta.dirname, '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -40,7 +40,7 @@ function readOptions() {
       output: { type: 'string' },
       tag: { type: 'string', default: `localhost/vipd:${version}` },
       arch: { type: 'string', default: here ?? process.arch },
-      mirror: { type: 'string', default: 'http://deb.debian.org/debian' },
+      mirror: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -63,7 +63,7 @@ function main({ help, output, tag, arch, mirror }) {
   const folder = mkdtempSync(join(cache, 'build-'));
   try {
     const context = join(folder, 'context');
-    layOutDebian(join(context, 'debian'), { arch, cache, mirror });
+    layOutDebian(join(context, 'debian'), { arch, cache, mirror: mirror ?? ownMirror() });
     layOutVipd(join(context, 'vipd'), join(context, 'debian/usr/bin/node'), arch);
     mkdirSync(join(context, 'run/vipd'), { recursive: true });
     const digest = pack({ folder, context, output, tag, arch });

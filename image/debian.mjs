@@ -1,6 +1,6 @@
 // Node.js and what it needs, as files: Debian packages taken apart. apt works in folders of its own and never touches this machine's.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The oldest Debian whose Node.js is new enough (package.json, engines). */
@@ -53,6 +53,14 @@ export function layOutDebian(folder, { arch, cache, mirror }) {
     if (!entry.isDirectory() && leftOut.some((pattern) => pattern.test(path.slice(folder.length + 1)))) rmSync(path);
   }
   return packages;
+}
+
+/** Where this machine has its own Debian packages from. */
+export function ownMirror() {
+  const file = '/etc/apt/sources.list.d/debian.sources';
+  const [, mirror] = (existsSync(file) && /^URIs:\s*(\S+)/m.exec(readFileSync(file, 'utf8'))) || [];
+  if (mirror === undefined) throw new Error(`${file} names no mirror of Debian; give one with --mirror URL`);
+  return mirror.replace(/\/$/, '');
 }
 
 /** apt-get for another suite and architecture, with no package installed. Its answer is what it prints. */

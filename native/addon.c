@@ -1,10 +1,14 @@
 #include "boottime.h"
+#include "descriptor.h"
 #include "event_socket.h"
 #include "exit.h"
+#include "host_lock.h"
+#include "memory.h"
 #include "packet_socket.h"
 #include "raw_packets.h"
 #include "route_socket.h"
 #include "relay.h"
+#include "unix_channel.h"
 #include "unix_datagram.h"
 #include "values.h"
 #include "vrrp_socket.h"
@@ -27,7 +31,11 @@ static const struct {
     {"routeClose", vipd_event_socket_close},
     {"relayCreate", vipd_relay_create},
     {"relayDispose", vipd_relay_dispose},
+    {"relayTurns", vipd_relay_turns},
     {"relayListen", vipd_relay_listen},
+    {"relayAdopt", vipd_relay_adopt},
+    {"relayDescriptor", vipd_relay_descriptor},
+    {"relayLeave", vipd_relay_leave},
     {"relayPort", vipd_relay_port},
     {"relaySetBackends", vipd_relay_set_backends},
     {"relayReset", vipd_relay_reset},
@@ -35,9 +43,17 @@ static const struct {
     {"relayUnlisten", vipd_relay_unlisten},
     {"unixSend", vipd_unix_send},
     {"exit", vipd_exit},
+    {"hostLock", vipd_host_lock},
+    {"channelListen", vipd_channel_listen},
+    {"channelConnect", vipd_channel_connect},
+    {"channelOpen", vipd_channel_open},
+    {"channelSend", vipd_channel_send},
+    {"channelClose", vipd_event_socket_close},
+    {"descriptorClose", vipd_descriptor_close},
 };
 
 NAPI_MODULE_INIT() {
+  vipd_keep_memory_small();
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
     napi_value function;
     TRY(env, napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function));

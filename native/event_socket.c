@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@ struct event_socket {
   int fd;     /* -1 once closed */
   int kept;   /* closed with it; -1 for none */
   vipd_receive receive;
+  vipd_take take; /* NULL: by `receive` */
   uv_poll_t *poll;
   napi_ref on_datagram, on_error;
   napi_async_cleanup_hook_handle cleanup;
@@ -67,14 +67,9 @@ static void call_back(struct event_socket *socket, napi_ref reference, napi_valu
 
 static void deliver(struct event_socket *socket, const void *datagram, size_t length) {
   napi_handle_scope scope;
-  napi_value buffer, bytes;
-  void *copy;
+  napi_value bytes;
   if (napi_open_handle_scope(socket->env, &scope) != napi_ok) return;
-  if (napi_create_arraybuffer(socket->env, length, &copy, &buffer) == napi_ok) {
-    memcpy(copy, datagram, length);
-    if (napi_create_typedarray(socket->env, napi_uint8_array, length, buffer, 0, &bytes) == napi_ok)
-      call_back(socket, socket->on_datagram, bytes);
-  }
+  if (vipd_bytes(socket->env, datagram, length, &bytes) == napi_ok) call_back(socket, socket->on_datagram, bytes);
   napi_close_handle_scope(socket->env, scope);
 }
 
@@ -91,18 +86,34 @@ static ssize_t receive_plainly(int fd, void *buffer, size_t size) {
   return recv(fd, buffer, size, 0);
 }
 
+/* False with errno, and the call that failed. */
+static bool receive_one(struct event_socket *socket, const char **operation) {
+  unsigned char datagram[DATAGRAM_MAX];
+  *operation = "recv";
+  ssize_t length = socket->receive(socket->fd, datagram, sizeof datagram);
+  if (length >= 0) deliver(socket, datagram, (size_t)length);
+  return length >= 0;
+}
+
+static bool take_one(struct event_socket *socket, const char **operation) {
+  napi_handle_scope scope;
+  *operation = "malloc";
+  if (napi_open_handle_scope(socket->env, &scope) != napi_ok) return errno = ENOMEM, false;
+  napi_value argument = socket->take(socket->env, socket->fd, operation);
+  int error = errno;
+  if (argument != NULL) call_back(socket, socket->on_datagram, argument);
+  napi_close_handle_scope(socket->env, scope);
+  errno = error;
+  return argument != NULL;
+}
+
 /* Hands over at most `most` datagrams, in the order they came. */
 static void receive_some(struct event_socket *socket, int most) {
-  unsigned char datagram[DATAGRAM_MAX];
+  const char *operation;
   for (int count = 0; count < most && socket->fd >= 0; count++) {
-    ssize_t length = socket->receive(socket->fd, datagram, sizeof datagram);
-    if (length >= 0) {
-      deliver(socket, datagram, (size_t)length);
-    } else if (errno == EAGAIN) {
-      break;
-    } else if (errno != EINTR && errno != ENETDOWN) {
-      fail(socket, "recv", errno);
-    }
+    if (socket->take != NULL ? take_one(socket, &operation) : receive_one(socket, &operation)) continue;
+    if (errno == EAGAIN) break;
+    if (errno != EINTR && errno != ENETDOWN && errno != ECONNABORTED) fail(socket, operation, errno);
   }
 }
 
@@ -190,6 +201,11 @@ void vipd_event_socket_keep(napi_env env, napi_value handle, int fd) {
 void vipd_event_socket_receive_by(napi_env env, napi_value handle, vipd_receive receive) {
   void *data;
   if (napi_get_value_external(env, handle, &data) == napi_ok) ((struct event_socket *)data)->receive = receive;
+}
+
+void vipd_event_socket_take_by(napi_env env, napi_value handle, vipd_take take) {
+  void *data;
+  if (napi_get_value_external(env, handle, &data) == napi_ok) ((struct event_socket *)data)->take = take;
 }
 
 int vipd_event_socket_fd(napi_env env, napi_value handle) {

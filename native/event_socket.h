@@ -19,6 +19,15 @@ void vipd_event_socket_keep(napi_env env, napi_value handle, int fd);
 typedef ssize_t (*vipd_receive)(int fd, void *buffer, size_t size);
 void vipd_event_socket_receive_by(napi_env env, napi_value handle, vipd_receive receive);
 
+/*
+ * Makes the argument of on_datagram out of what waits at `fd`; NULL with errno, and *operation is the call that failed. EAGAIN: nothing
+ * waits; EINTR, ENETDOWN, ECONNABORTED: what waited was nothing.
+ */
+typedef napi_value (*vipd_take)(napi_env env, int fd, const char **operation);
+
+/* Takes by this function from now on instead of receiving. */
+void vipd_event_socket_take_by(napi_env env, napi_value handle, vipd_take take);
+
 /* The socket itself; -1 once it is closed, or when the handle is none. */
 int vipd_event_socket_fd(napi_env env, napi_value handle);
 

@@ -4,20 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "descriptor.h"
 #include "relay_listener.h"
 #include "relay_socket.h"
 
-enum { NAME_MAX_BYTES = 256, IP_MAX_BYTES = 64 };
+enum { NAME_MAX_BYTES = 256, IP_MAX_BYTES = 64, THREADS_MAX = 64, WEIGHT_MAX = 256 };
 
-static void environment_ends(void *engine) {
-  relay_engine_stop(engine);
-  relay_engine_unref(engine);
+static void environment_ends(void *group) {
+  relay_group_stop(group);
+  relay_group_unref(group);
 }
 
-static void relay_collected(napi_env env, void *engine, void *hint) {
+static void relay_collected(napi_env env, void *group, void *hint) {
   (void)env;
   (void)hint;
-  relay_engine_unref(engine);
+  relay_group_unref(group);
 }
 
 static void listener_collected(napi_env env, void *listener, void *hint) {
@@ -38,46 +39,106 @@ static bool read_arguments(napi_env env, napi_callback_info info, size_t count, 
 
 napi_value vipd_relay_create(napi_env env, napi_callback_info info) {
   const char *operation;
-  napi_value handle;
-  (void)info;
-  struct relay_engine *engine = relay_engine_create(&operation);
-  if (engine == NULL) return vipd_throw_errno(env, operation, errno), NULL;
-  if (napi_create_external(env, engine, relay_collected, NULL, &handle) != napi_ok) {
-    environment_ends(engine);
+  napi_value argument, handle;
+  size_t given = 1;
+  uint32_t threads;
+  TRY(env, napi_get_cb_info(env, info, &given, &argument, NULL, NULL));
+  TRY(env, napi_get_value_uint32(env, argument, &threads));
+  if (threads < 1 || threads > THREADS_MAX) return vipd_throw_argument(env), NULL;
+  struct relay_group *group = relay_group_create(threads, &operation);
+  if (group == NULL) return vipd_throw_errno(env, operation, errno), NULL;
+  if (napi_create_external(env, group, relay_collected, NULL, &handle) != napi_ok) {
+    environment_ends(group);
     return vipd_throw_argument(env), NULL;
   }
-  napi_add_env_cleanup_hook(env, environment_ends, relay_engine_ref(engine));
+  napi_add_env_cleanup_hook(env, environment_ends, relay_group_ref(group));
   return handle;
 }
 
 napi_value vipd_relay_dispose(napi_env env, napi_callback_info info) {
-  struct relay_engine *engine;
+  struct relay_group *group;
   napi_value argument;
-  if (!read_arguments(env, info, 1, &argument, &engine) || engine->commands == NULL) return NULL;
-  napi_remove_env_cleanup_hook(env, environment_ends, engine);
-  environment_ends(engine);
+  if (!read_arguments(env, info, 1, &argument, &group) || group->stopped) return NULL;
+  napi_remove_env_cleanup_hook(env, environment_ends, group);
+  environment_ends(group);
   return NULL;
 }
 
+napi_value vipd_relay_turns(napi_env env, napi_callback_info info) {
+  struct relay_group *group;
+  napi_value argument, list;
+  if (!read_arguments(env, info, 1, &argument, &group)) return NULL;
+  TRY(env, napi_create_array(env, &list));
+  for (size_t i = 0; i < group->count && !group->stopped; i++) {
+    int fault;
+    napi_value number;
+    double turns = (double)relay_engine_turns(group->engines[i], &fault);
+    TRY(env, napi_create_double(env, fault == 0 ? turns : -(double)fault, &number));
+    TRY(env, napi_set_element(env, list, (uint32_t)i, number));
+  }
+  return list;
+}
+
+/* The handle of a new listener, or the exception why there is none. */
+static napi_value listener_value(napi_env env, struct relay_listener *listener, const char *operation) {
+  napi_value handle;
+  if (listener == NULL) return vipd_throw_errno(env, operation, errno), NULL;
+  if (napi_create_external(env, listener, listener_collected, NULL, &handle) == napi_ok) return handle;
+  if (listener->adopted) relay_listener_leave(listener);
+  else relay_listener_stop(listener);
+  relay_listener_unref(listener);
+  return vipd_throw_argument(env), NULL;
+}
+
 napi_value vipd_relay_listen(napi_env env, napi_callback_info info) {
-  struct relay_engine *engine;
-  napi_value arguments[4], handle;
+  struct relay_group *group;
+  napi_value arguments[4];
   char ip[IP_MAX_BYTES];
   uint32_t port;
   bool freebind;
   const char *operation;
   struct relay_address address;
-  if (!read_arguments(env, info, 4, arguments, &engine)) return NULL;
+  if (!read_arguments(env, info, 4, arguments, &group)) return NULL;
   TRY(env, napi_get_value_string_utf8(env, arguments[1], ip, sizeof ip, NULL));
   TRY(env, napi_get_value_uint32(env, arguments[2], &port));
   TRY(env, napi_get_value_bool(env, arguments[3], &freebind));
   if (port > UINT16_MAX || !relay_address_parse(ip, (uint16_t)port, &address)) return vipd_throw_argument(env), NULL;
-  struct relay_listener *listener = relay_listener_create(engine, &address, freebind, &operation);
-  if (listener == NULL) return vipd_throw_errno(env, operation, errno), NULL;
-  if (napi_create_external(env, listener, listener_collected, NULL, &handle) == napi_ok) return handle;
-  relay_listener_stop(listener);
-  relay_listener_unref(listener);
-  return vipd_throw_argument(env), NULL;
+  struct relay_listener *listener = relay_listener_create(group, &address, freebind, &operation);
+  return listener_value(env, listener, operation);
+}
+
+napi_value vipd_relay_adopt(napi_env env, napi_callback_info info) {
+  struct relay_group *group;
+  napi_value arguments[4];
+  char ip[IP_MAX_BYTES];
+  uint32_t port;
+  const char *operation;
+  struct relay_address address;
+  if (!read_arguments(env, info, 4, arguments, &group)) return NULL;
+  TRY(env, napi_get_value_string_utf8(env, arguments[2], ip, sizeof ip, NULL));
+  TRY(env, napi_get_value_uint32(env, arguments[3], &port));
+  if (port > UINT16_MAX || !relay_address_parse(ip, (uint16_t)port, &address)) return vipd_throw_argument(env), NULL;
+  int fd = vipd_descriptor_fd(env, arguments[1]);
+  if (fd < 0) return vipd_throw_errno(env, "adopt (it is closed)", EBADF), NULL;
+  struct relay_listener *listener = relay_listener_adopt(group, fd, &address, &operation);
+  return listener_value(env, listener, operation);
+}
+
+napi_value vipd_relay_descriptor(napi_env env, napi_callback_info info) {
+  struct relay_listener *listener;
+  napi_value argument;
+  if (!read_arguments(env, info, 1, &argument, &listener)) return NULL;
+  int copy = relay_listener_copy(listener);
+  napi_value descriptor = copy < 0 ? NULL : vipd_descriptor(env, copy);
+  if (descriptor == NULL) vipd_throw_errno(env, "fcntl F_DUPFD_CLOEXEC", errno);
+  return descriptor;
+}
+
+napi_value vipd_relay_leave(napi_env env, napi_callback_info info) {
+  struct relay_listener *listener;
+  napi_value argument;
+  if (read_arguments(env, info, 1, &argument, &listener)) relay_listener_leave(listener);
+  return NULL;
 }
 
 napi_value vipd_relay_port(napi_env env, napi_callback_info info) {
@@ -108,22 +169,30 @@ static bool read_backend(napi_env env, napi_value value, struct described *descr
          relay_address_parse(text, (uint16_t)number, &described->wish.address);
 }
 
+static bool read_share(napi_env env, napi_value value, struct described *described) {
+  napi_value weight;
+  uint32_t *number = &described->wish.weight;
+  return read_backend(env, value, described) && napi_get_named_property(env, value, "weight", &weight) == napi_ok &&
+         napi_get_value_uint32(env, weight, number) == napi_ok && *number > 0 && *number <= WEIGHT_MAX;
+}
+
 napi_value vipd_relay_set_backends(napi_env env, napi_callback_info info) {
   struct relay_listener *listener;
-  napi_value arguments[4];
+  napi_value arguments[5];
   uint32_t count;
   struct relay_rules rules;
-  if (!read_arguments(env, info, 4, arguments, &listener)) return NULL;
+  if (!read_arguments(env, info, 5, arguments, &listener)) return NULL;
   TRY(env, napi_get_array_length(env, arguments[1], &count));
   TRY(env, napi_get_value_uint32(env, arguments[2], &rules.connect_timeout));
   TRY(env, napi_get_value_bool(env, arguments[3], &rules.least_connections));
+  TRY(env, napi_get_value_bool(env, arguments[4], &rules.proxy_protocol));
   struct described *described = calloc(count + 1, sizeof *described);
   struct relay_wish *wishes = calloc(count + 1, sizeof *wishes);
   struct relay_table *table = NULL;
   bool readable = described != NULL && wishes != NULL;
   for (uint32_t i = 0; readable && i < count; i++) {
     napi_value element;
-    readable = napi_get_element(env, arguments[1], i, &element) == napi_ok && read_backend(env, element, &described[i]);
+    readable = napi_get_element(env, arguments[1], i, &element) == napi_ok && read_share(env, element, &described[i]);
     wishes[i] = described[i].wish;
   }
   if (readable) table = relay_roster_table(&listener->roster, wishes, count, rules);
@@ -188,6 +257,18 @@ static napi_value backend_stats(napi_env env, struct relay_backend *backend) {
   return NULL;
 }
 
+static bool set_endings(napi_env env, napi_value stats, const struct relay_listener *listener) {
+#define RELAY_ENDING_CODE(name, code) code,
+  static const char *const codes[] = {RELAY_ENDINGS(RELAY_ENDING_CODE)};
+#undef RELAY_ENDING_CODE
+  napi_value endings;
+  bool is_set = napi_create_object(env, &endings) == napi_ok &&
+                napi_set_named_property(env, stats, "endings", endings) == napi_ok;
+  for (size_t i = 0; is_set && i < RELAY_ENDINGS_COUNT; i++)
+    is_set = set_number(env, endings, codes[i], (double)atomic_load_explicit(&listener->ended[i], memory_order_relaxed));
+  return is_set;
+}
+
 /* The backends in the table, and those that left it while connections to them are open. */
 napi_value vipd_relay_stats(napi_env env, napi_callback_info info) {
   struct relay_listener *listener;
@@ -197,8 +278,14 @@ napi_value vipd_relay_stats(napi_env env, napi_callback_info info) {
   TRY(env, napi_create_object(env, &stats));
   TRY(env, napi_create_array(env, &backends));
   TRY(env, napi_set_named_property(env, stats, "backends", backends));
+  if (!set_endings(env, stats, listener)) return NULL;
+  /* In this order: once nobody accepts, the number only falls. */
+  napi_value accepts;
+  TRY(env, napi_get_boolean(env, relay_listener_accepts(listener), &accepts));
+  TRY(env, napi_set_named_property(env, stats, "accepts", accepts));
+  set_number(env, stats, "connections", atomic_load_explicit(&listener->connections, memory_order_relaxed));
   set_number(env, stats, "refused", (double)atomic_load_explicit(&listener->refused, memory_order_relaxed));
-  set_number(env, stats, "resets", (double)atomic_load_explicit(&listener->resets, memory_order_acquire));
+  set_number(env, stats, "resets", relay_listener_resets(listener));
   for (size_t i = 0; i < listener->roster.count; i++) {
     struct relay_backend *backend = listener->roster.backends[i];
     if (i >= listener->roster.listed && atomic_load_explicit(&backend->open, memory_order_relaxed) == 0) continue;

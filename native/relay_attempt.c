@@ -31,53 +31,75 @@ static bool give_up(struct relay_connection *connection) {
   }
   connection->server.end = (struct relay_end){.fd = -1};
   bool noted = relay_tried_add(&connection->tried, connection->backend);
-  connection->backend->assigned--;
+  atomic_fetch_sub_explicit(&connection->backend->assigned, 1, memory_order_relaxed);
   relay_backend_unref(connection->backend);
   connection->backend = NULL;
   return noted;
 }
 
-static bool fail(struct relay_connection *connection) {
+static bool fail(struct relay_connection *connection, bool timed_out) {
+  connection->timed_out = timed_out;
   atomic_fetch_add_explicit(&connection->backend->failed, 1, memory_order_relaxed);
-  connection->backend->penalty_ends = connection->engine->now + PENALTY;
+  atomic_store_explicit(&connection->backend->penalty_ends, connection->engine->now + PENALTY, memory_order_relaxed);
   return give_up(connection);
 }
 
-static void refuse(struct relay_connection *connection) {
-  atomic_fetch_add_explicit(&connection->listener->refused, 1, memory_order_relaxed);
-  relay_connection_close(connection, true);
+static void refuse(struct relay_connection *connection, enum relay_ending ending) {
+  atomic_fetch_add_explicit(&connection->shard->listener->refused, 1, memory_order_relaxed);
+  relay_connection_close(connection, ending);
 }
 
-/* The client keeps waiting for a descriptor, but no longer than a backend may let it wait. */
+void relay_attempt_stop_waiting(struct relay_connection *connection) {
+  if (connection->patience == 0) return;
+  connection->patience = 0;
+  atomic_fetch_sub_explicit(&connection->engine->budget->waiting, 1, memory_order_relaxed);
+}
+
+/*
+ * The rest of the process, or another engine's client, was faster than this one's backend to take the spare descriptor. The client keeps waiting,
+ * and is the first to be served, but no longer than a backend may let it wait.
+ */
 static void wait_for_descriptor(struct relay_connection *connection) {
   struct relay_engine *engine = connection->engine;
   relay_engine_pause_accepting(engine);
-  if (connection->patience == 0) connection->patience = engine->now + connection->listener->table->rules.connect_timeout;
-  if (engine->now >= connection->patience) return refuse(connection);
+  if (connection->patience == 0) {
+    connection->patience = engine->now + connection->shard->table->rules.connect_timeout;
+    atomic_fetch_add_explicit(&engine->budget->waiting, 1, memory_order_relaxed);
+  }
+  if (engine->now >= connection->patience) return refuse(connection, RELAY_EXHAUSTED);
   set_deadline(connection, engine->now + EXHAUSTION_PAUSE);
+}
+
+static void succeed(struct relay_connection *connection) {
+  atomic_store_explicit(&connection->backend->penalty_ends, 0, memory_order_relaxed);
+  relay_connection_open(connection);
 }
 
 void relay_attempt_next(struct relay_connection *connection) {
   struct relay_engine *engine = connection->engine;
-  struct relay_listener *listener = connection->listener;
+  struct relay_table *table = connection->shard->table;
   for (;;) {
-    struct relay_backend *backend = relay_choose(listener->table, &listener->cursor, &connection->tried, engine->now);
-    if (backend == NULL) return refuse(connection);
-    int fd = relay_socket_connect(&backend->address);
+    atomic_size_t *cursor = &connection->shard->listener->cursor;
+    struct relay_backend *backend = relay_choose(table, cursor, &connection->tried, engine->now);
+    if (backend == NULL) return refuse(connection, connection->timed_out ? RELAY_TIMED_OUT : RELAY_REFUSED);
+    bool connected = false, speaks = connection->from_client.length > 0 || table->rules.proxy_protocol;
+    int fd = relay_socket_connect(&backend->address, speaks, &connected);
+    if (fd < 0 && relay_is_exhaustion(errno) && relay_engine_give_up_spare(engine))
+      fd = relay_socket_connect(&backend->address, speaks, &connected);
     if (fd < 0 && relay_is_exhaustion(errno)) return wait_for_descriptor(connection);
-    connection->patience = 0;
+    relay_attempt_stop_waiting(connection);
     connection->backend = relay_backend_ref(backend);
-    backend->assigned++;
+    atomic_fetch_add_explicit(&backend->assigned, 1, memory_order_relaxed);
     connection->server.end = (struct relay_end){.fd = fd};
     if (fd >= 0 && relay_engine_watch(engine, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &connection->server.source))
-      return set_deadline(connection, engine->now + listener->table->rules.connect_timeout);
-    if (!fail(connection)) return refuse(connection);
+      return connected ? succeed(connection) : set_deadline(connection, engine->now + table->rules.connect_timeout);
+    if (!fail(connection, false)) return refuse(connection, RELAY_EXHAUSTED);
   }
 }
 
 static void go_on(struct relay_connection *connection, bool noted) {
   if (noted) relay_attempt_next(connection);
-  else refuse(connection);
+  else refuse(connection, RELAY_EXHAUSTED);
 }
 
 void relay_attempt_event(struct relay_connection *connection, uint32_t events) {
@@ -86,16 +108,15 @@ void relay_attempt_event(struct relay_connection *connection, uint32_t events) {
   if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
   getsockopt(connection->server.end.fd, SOL_SOCKET, SO_ERROR, &error, &length);
   if (error == 0 && (events & (EPOLLERR | EPOLLHUP)) == 0) {
-    connection->backend->penalty_ends = 0;
-    relay_connection_open(connection);
+    succeed(connection);
   } else {
-    go_on(connection, fail(connection));
+    go_on(connection, fail(connection, false));
   }
 }
 
 void relay_attempt_expired(struct relay_connection *connection) {
   list_remove(&connection->timed);
-  go_on(connection, connection->backend == NULL || fail(connection));
+  go_on(connection, connection->backend == NULL || fail(connection, true));
 }
 
 void relay_attempt_skip(struct relay_connection *connection) {

@@ -6,5 +6,8 @@
 /* NULL with errno. */
 struct relay_commands *relay_commands_create(struct relay_engine *engine);
 
+/* Ends the wait of the engine. */
+void relay_commands_wake(struct relay_commands *commands);
+
 /* Frees the queue, which must be empty; NULL is fine. */
 void relay_commands_free(struct relay_commands *commands);

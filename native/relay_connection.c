@@ -6,7 +6,15 @@
 
 #include "relay_attempt.h"
 #include "relay_listener.h"
+#include "relay_liveness.h"
+#include "relay_proxy_protocol.h"
 #include "relay_socket.h"
+
+static void watch_sent(struct relay_engine *engine, struct relay_leg *leg) {
+  if (!leg->end.sent) return;
+  leg->end.sent = false;
+  relay_liveness_watch(engine, leg);
+}
 
 /*
  * A broken end is torn down only when nothing can be read from it any more, or the other does not take it: what a peer sent before
@@ -15,12 +23,18 @@
 static void run_flows(struct relay_connection *connection) {
   struct relay_engine *engine = connection->engine;
   list_remove(&connection->busy);
-  bool more_from_client = relay_flow_run(&connection->from_client, engine->scratch);
-  bool more_to_client = relay_flow_run(&connection->to_client, engine->scratch);
-  if ((connection->client.end.broken && !more_from_client) || (connection->server.end.broken && !more_to_client))
-    return relay_connection_close(connection, true);
-  if (connection->from_client.finished && connection->to_client.finished)
-    return relay_connection_close(connection, false);
+  bool more_from_client = relay_flow_run(&connection->from_client, &engine->means);
+  bool more_to_client = relay_flow_run(&connection->to_client, &engine->means);
+  bool done = connection->from_client.finished && connection->to_client.finished;
+  if (!done) { /* else close() tells whoever does not know yet */
+    relay_flow_pass_end(&connection->from_client);
+    relay_flow_pass_end(&connection->to_client);
+  }
+  if (connection->client.end.broken && !more_from_client) return relay_connection_close(connection, RELAY_CLIENT_BROKE);
+  if (connection->server.end.broken && !more_to_client) return relay_connection_close(connection, RELAY_SERVER_BROKE);
+  if (done) return relay_connection_close(connection, RELAY_DONE);
+  watch_sent(engine, &connection->client);
+  watch_sent(engine, &connection->server);
   if (more_from_client || more_to_client) list_append(&engine->busy, &connection->busy);
 }
 
@@ -34,38 +48,55 @@ static void leg_ready(struct relay_source *source, uint32_t events) {
   if (events & EPOLLERR) leg->end.broken = true;
   if (connection->state == RELAY_OPEN) return run_flows(connection);
   if (leg == &connection->server) return relay_attempt_event(connection, events);
-  if (leg->end.broken) relay_connection_close(connection, true);
+  if (leg->end.broken) relay_connection_close(connection, RELAY_CLIENT_GAVE_UP);
 }
 
-void relay_connection_start(struct relay_listener *listener, int fd) {
-  struct relay_engine *engine = listener->engine;
+void relay_connection_start(struct relay_shard *shard, int fd) {
+  struct relay_engine *engine = shard->engine;
   struct relay_connection *connection = calloc(1, sizeof *connection);
   if (connection == NULL) return relay_socket_close(fd, true);
   connection->engine = engine;
-  connection->listener = relay_listener_ref(listener);
-  connection->client = (struct relay_leg){.source = {leg_ready}, .connection = connection, .end = {.fd = fd}};
+  connection->shard = shard;
+  relay_listener_ref(shard->listener);
+  atomic_fetch_add_explicit(&shard->listener->connections, 1, memory_order_relaxed);
+  connection->client = (struct relay_leg){.source = {leg_ready}, .connection = connection, .end = {.fd = fd}, .kept_alive = true};
   connection->server = (struct relay_leg){.source = {leg_ready}, .connection = connection, .end = {.fd = -1}};
   list_init(&connection->busy);
   list_init(&connection->timed);
+  list_init(&connection->client.looked);
+  list_init(&connection->server.looked);
+  connection->from_client = (struct relay_flow){.from = &connection->client.end, .to = &connection->server.end};
+  connection->to_client = (struct relay_flow){.from = &connection->server.end, .to = &connection->client.end};
   list_append(&engine->connections, &connection->link);
-  engine->connections_count++;
-  if (relay_engine_watch(engine, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &connection->client.source))
+  atomic_fetch_add_explicit(&engine->budget->used, 1, memory_order_relaxed);
+  bool fetched = relay_flow_fetch(&connection->from_client, &engine->means);
+  if (connection->client.end.broken) return relay_connection_close(connection, RELAY_CLIENT_GAVE_UP);
+  if (fetched && relay_engine_watch(engine, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &connection->client.source))
     relay_attempt_next(connection);
   else
-    relay_connection_close(connection, true);
+    relay_connection_close(connection, RELAY_EXHAUSTED);
+}
+
+/* Tells the backend who its client is, where it wants to know. */
+static bool introduce(struct relay_connection *connection) {
+  uint8_t header[RELAY_PROXY_HEADER_MAX];
+  if (!connection->shard->table->rules.proxy_protocol) return true;
+  return relay_flow_prepend(&connection->from_client, header, relay_proxy_header(connection->client.end.fd, header));
 }
 
 void relay_connection_open(struct relay_connection *connection) {
   struct relay_backend *backend = connection->backend;
-  struct relay_end *client = &connection->client.end, *server = &connection->server.end;
   connection->state = RELAY_OPEN;
   list_remove(&connection->timed);
   relay_tried_clear(&connection->tried);
-  connection->from_client = (struct relay_flow){.from = client, .to = server, .bytes = &backend->bytes_from_client};
-  connection->to_client = (struct relay_flow){.from = server, .to = client, .bytes = &backend->bytes_to_client};
-  client->writable = server->writable = true;
+  connection->from_client.bytes = &backend->bytes_from_client;
+  connection->to_client.bytes = &backend->bytes_to_client;
+  connection->client.end.writable = connection->server.end.writable = true;
+  /* As if something had been sent: most connections are over before the first look, which asks the kernel to keep this one alive. */
+  connection->server.end.sent = true;
   atomic_fetch_add_explicit(&backend->total, 1, memory_order_relaxed);
   atomic_fetch_add_explicit(&backend->open, 1, memory_order_relaxed);
+  if (!introduce(connection)) return relay_connection_close(connection, RELAY_EXHAUSTED);
   run_flows(connection);
 }
 
@@ -74,26 +105,31 @@ static void close_leg(struct relay_connection *connection, struct relay_leg *leg
   relay_engine_unwatch(connection->engine, leg->end.fd);
   relay_socket_close(leg->end.fd, reset);
   leg->end.fd = -1;
+  list_remove(&leg->looked);
 }
 
-void relay_connection_close(struct relay_connection *connection, bool reset) {
+void relay_connection_close(struct relay_connection *connection, enum relay_ending ending) {
   struct relay_engine *engine = connection->engine;
+  bool reset = ending != RELAY_DONE;
   if (connection->state == RELAY_CLOSED) return;
+  atomic_fetch_add_explicit(&connection->shard->listener->ended[ending], 1, memory_order_relaxed);
+  atomic_fetch_sub_explicit(&connection->shard->listener->connections, 1, memory_order_relaxed);
   if (connection->state == RELAY_OPEN) {
     atomic_fetch_sub_explicit(&connection->backend->open, 1, memory_order_relaxed);
     if (reset) atomic_fetch_add_explicit(&connection->backend->reset, 1, memory_order_relaxed);
   }
-  if (connection->backend != NULL) connection->backend->assigned--;
+  if (connection->backend != NULL) atomic_fetch_sub_explicit(&connection->backend->assigned, 1, memory_order_relaxed);
   connection->state = RELAY_CLOSED;
+  relay_attempt_stop_waiting(connection);
   close_leg(connection, &connection->client, reset);
   close_leg(connection, &connection->server, reset);
-  relay_flow_free(&connection->from_client);
-  relay_flow_free(&connection->to_client);
+  relay_flow_free(&connection->from_client, &engine->means);
+  relay_flow_free(&connection->to_client, &engine->means);
   list_remove(&connection->busy);
   list_remove(&connection->timed);
   list_remove(&connection->link);
   list_append(&engine->closed, &connection->link);
-  engine->connections_count--;
+  atomic_fetch_sub_explicit(&engine->budget->used, 1, memory_order_relaxed);
 }
 
 uint64_t relay_connections_deadline(const struct relay_engine *engine) {
@@ -112,16 +148,15 @@ void relay_connections_continue(struct relay_engine *engine) {
   while (!list_is_empty(&busy)) run_flows(LIST_ITEM(busy.next, struct relay_connection, busy));
 }
 
-void relay_connections_reset(struct relay_engine *engine, const struct relay_listener *listener,
-                             const struct relay_wish *wish) {
+void relay_connections_reset(struct relay_engine *engine, const struct relay_shard *shard, const struct relay_wish *wish) {
   for (struct list *link = engine->connections.next, *next; link != &engine->connections; link = next) {
     struct relay_connection *connection = LIST_ITEM(link, struct relay_connection, link);
     next = link->next;
-    if (listener != NULL && connection->listener != listener) continue;
+    if (shard != NULL && connection->shard != shard) continue;
     if (wish == NULL) {
-      relay_connection_close(connection, true);
+      relay_connection_close(connection, RELAY_KILLED);
     } else if (connection->backend != NULL && relay_backend_is(connection->backend, wish)) {
-      if (connection->state == RELAY_OPEN) relay_connection_close(connection, true);
+      if (connection->state == RELAY_OPEN) relay_connection_close(connection, RELAY_BACKEND_DOWN);
       else relay_attempt_skip(connection);
     }
   }
@@ -133,7 +168,7 @@ void relay_connections_free_closed(struct relay_engine *engine) {
     list_remove(&connection->link);
     relay_tried_clear(&connection->tried);
     if (connection->backend != NULL) relay_backend_unref(connection->backend);
-    relay_listener_unref(connection->listener);
+    relay_listener_unref(connection->shard->listener);
     free(connection);
   }
 }

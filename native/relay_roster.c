@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "relay_order.h"
+
 /* How many backends that left are remembered, besides those that still have connections. */
 enum { REMEMBERED = 64 };
 
@@ -17,22 +19,37 @@ static bool contains(struct relay_backend *const *backends, size_t count, const 
   return false;
 }
 
+static struct relay_backend *find_in(const struct relay_table *table, const struct relay_wish *wish) {
+  for (size_t i = 0; i < table->count; i++)
+    if (relay_backend_is(table->shares[i].backend, wish)) return table->shares[i].backend;
+  return NULL;
+}
+
+static bool set_order(struct relay_table *table) {
+  uint32_t *weights = calloc(table->count + 1, sizeof weights[0]);
+  if (weights == NULL) return false;
+  for (size_t i = 0; i < table->count; i++) weights[i] = table->shares[i].weight;
+  table->order = relay_order_create(weights, table->count, &table->turns);
+  free(weights);
+  return table->order != NULL;
+}
+
 static struct relay_table *make_table(const struct relay_roster *roster, const struct relay_wish *wishes, size_t count,
                                       struct relay_rules rules) {
-  struct relay_table *table = calloc(1, sizeof *table + count * sizeof table->backends[0]);
+  struct relay_table *table = calloc(1, sizeof *table + count * sizeof table->shares[0]);
   if (table == NULL) return NULL;
+  table->references = 1;
   table->rules = rules;
   for (size_t i = 0; i < count; i++) {
-    struct relay_backend *backend = find(table->backends, i, &wishes[i]);
+    struct relay_backend *backend = find_in(table, &wishes[i]);
     if (backend == NULL) backend = find(roster->backends, roster->count, &wishes[i]);
     backend = backend == NULL ? relay_backend_create(wishes[i].name, &wishes[i].address) : relay_backend_ref(backend);
-    if (backend == NULL) {
-      relay_table_free(table);
-      return NULL;
-    }
-    table->backends[table->count++] = backend;
+    if (backend == NULL) break;
+    table->shares[table->count++] = (struct relay_share){.backend = backend, .weight = wishes[i].weight};
   }
-  return table;
+  if (table->count == count && set_order(table)) return table;
+  relay_table_unref(table);
+  return NULL;
 }
 
 /* Only the roster can hand out new references to a backend that nobody else holds: with one reference it is idle for good. */
@@ -45,13 +62,13 @@ struct relay_table *relay_roster_table(struct relay_roster *roster, const struct
   struct relay_table *table = make_table(roster, wishes, count, rules);
   struct relay_backend **backends = calloc(roster->count + count + 1, sizeof backends[0]);
   if (table == NULL || backends == NULL) {
-    relay_table_free(table);
+    relay_table_unref(table);
     free(backends);
     return NULL;
   }
   size_t kept = 0, idle = 0;
   for (size_t i = 0; i < count; i++)
-    if (!contains(backends, kept, table->backends[i])) backends[kept++] = relay_backend_ref(table->backends[i]);
+    if (!contains(backends, kept, table->shares[i].backend)) backends[kept++] = relay_backend_ref(table->shares[i].backend);
   size_t listed = kept;
   for (size_t i = 0; i < roster->count; i++) { /* those that left last come first */
     struct relay_backend *backend = roster->backends[i];

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,23 +39,25 @@ static const struct linger deliver = {.l_onoff = 0};             /* close() send
  * A socket resets its peer when it is closed, unless it is closed in peace on purpose: so a process that dies, however it dies,
  * never makes half an answer look like a whole one.
  *
- * No delay: the relay writes whole what it reads, waiting for more only adds latency. Keep-alive finds a peer that vanished while
- * idle within 30 s. TCP_USER_TIMEOUT stays unset on purpose: it would also end connections whose peer is well but does not read
- * (tcp_probe_timer() counts zero-window probes against it), and back-pressure must be able to last.
+ * No delay: the relay writes whole what it reads, waiting for more only adds latency.
  */
 static int tune(int fd) {
-  static const struct {
-    int level, name, value;
-  } options[] = {
-      {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},  {IPPROTO_TCP, TCP_KEEPIDLE, 15},
-      {IPPROTO_TCP, TCP_KEEPINTVL, 5}, {IPPROTO_TCP, TCP_KEEPCNT, 3},
-  };
-  for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-    if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value) < 0) return -1;
+  static const int on = 1;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return -1;
   return setsockopt(fd, SOL_SOCKET, SO_LINGER, &drop, sizeof drop);
 }
 
-/* Opens a tuned socket of the address's family. Accepted sockets inherit the tuning from the one that listens. */
+bool relay_socket_keep_alive(int fd) {
+  static const struct {
+    int level, name, value;
+  } options[] = {
+      {SOL_SOCKET, SO_KEEPALIVE, 1}, {IPPROTO_TCP, TCP_KEEPIDLE, 15}, {IPPROTO_TCP, TCP_KEEPINTVL, 5}, {IPPROTO_TCP, TCP_KEEPCNT, 3}};
+  for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+    if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value) < 0) return false;
+  return true;
+}
+
+/* Opens a tuned socket of the address's family. */
 static int open_socket(const struct relay_address *address) {
   int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd >= 0 && tune(fd) < 0) {
@@ -70,6 +73,8 @@ int relay_socket_listen(const struct relay_address *address, bool freebind, cons
   *operation = "socket";
   int fd = open_socket(address);
   if (fd < 0) return -1;
+  *operation = "setsockopt SO_KEEPALIVE"; /* Accepted sockets inherit it, and what they are tuned to. */
+  if (!relay_socket_keep_alive(fd)) goto failed;
   *operation = "setsockopt SO_REUSEADDR";
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) goto failed;
   *operation = "setsockopt IPV6_V6ONLY";
@@ -93,6 +98,38 @@ failed:
   return -1;
 }
 
+static int option_of(int fd, int name) {
+  int value;
+  socklen_t length = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, name, &value, &length) < 0 ? -1 : value;
+}
+
+static bool is_bound_to(int fd, const struct relay_address *address) {
+  struct relay_address bound = {.length = sizeof bound.storage};
+  char texts[2][INET6_ADDRSTRLEN];
+  if (getsockname(fd, (struct sockaddr *)&bound.storage, &bound.length) < 0) return false;
+  if (bound.storage.ss_family != address->storage.ss_family) return false;
+  return relay_address_format(&bound, texts[0], sizeof texts[0]) == relay_address_format(address, texts[1], sizeof texts[1]) &&
+         strcmp(texts[0], texts[1]) == 0;
+}
+
+static bool refuse(const char **operation, const char *because, int error) {
+  *operation = because;
+  errno = error;
+  return false;
+}
+
+bool relay_socket_adopt(int fd, const struct relay_address *address, const char **operation) {
+  int protocol = option_of(fd, SO_PROTOCOL);
+  if (protocol < 0 && errno == ENOTSOCK) return refuse(operation, "adopt (no socket)", ENOTSOCK);
+  if (protocol != IPPROTO_TCP) return refuse(operation, "adopt (no TCP socket)", EPROTOTYPE);
+  if (option_of(fd, SO_ACCEPTCONN) != 1) return refuse(operation, "adopt (it does not listen)", EINVAL);
+  if (!is_bound_to(fd, address)) return refuse(operation, "adopt (it listens elsewhere)", EADDRNOTAVAIL);
+  *operation = "adopt";
+  int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 && tune(fd) == 0 && relay_socket_keep_alive(fd);
+}
+
 uint16_t relay_socket_port(int fd) {
   struct sockaddr_storage storage = {0};
   socklen_t length = sizeof storage;
@@ -101,10 +138,32 @@ uint16_t relay_socket_port(int fd) {
                                              : ((struct sockaddr_in *)&storage)->sin_port);
 }
 
-int relay_socket_connect(const struct relay_address *address) {
+/* A server on this host, or on one that is simulated here, has often answered before connect() returns. */
+static bool is_connected(int fd) {
+  struct sockaddr_storage peer;
+  socklen_t length = sizeof peer;
+  return getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
+}
+
+/*
+ * The ACK that ends the handshake then goes with the data (inet_csk_in_pingpong_mode() in tcp_rcv_synsent_state_process()), a packet less
+ * for both hosts. From there on the kernel acknowledges as ever.
+ */
+static void join_first_ack(int fd) {
+  static const int off = 0;
+  setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+}
+
+int relay_socket_connect(const struct relay_address *address, bool speaks, bool *connected) {
   int fd = open_socket(address);
   if (fd < 0) return -1;
-  if (connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0 || errno == EINPROGRESS) return fd;
+  if (speaks) join_first_ack(fd);
+  *connected = connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0;
+  if (*connected) return fd;
+  if (errno == EINPROGRESS) {
+    *connected = is_connected(fd);
+    return fd;
+  }
   relay_socket_close(fd, true);
   return -1;
 }

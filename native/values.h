@@ -16,6 +16,9 @@
 /* Throws a TypeError unless an exception is pending already. */
 void vipd_throw_argument(napi_env env);
 
+/* A Uint8Array with a copy of these bytes. */
+napi_status vipd_bytes(napi_env env, const void *bytes, size_t length, napi_value *result);
+
 /* An Error whose message is the operation and whose `errno` property is the kernel's number; NULL when out of memory. */
 napi_value vipd_errno_error(napi_env env, const char *operation, int error);
 

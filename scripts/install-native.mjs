@@ -15,21 +15,37 @@ const builtPath = join(source, 'build/vipd.node');
 /**
  * Compiles native/*.c unless what is there is younger than they are. Throws when the compiler fails.
  * @param prebuild whether to lay the result down as the prebuilt one too; one that lies there is kept current, since it is loaded first
+ * @param extra flags for the compiler beside the usual ones
  */
-export function buildAddon(prebuild = existsSync(prebuildPath)) {
+export function buildAddon(prebuild = existsSync(prebuildPath), extra = []) {
   const names = readdirSync(source).filter((name) => /\.[ch]$/.test(name));
   const isCurrent =
     existsSync(builtPath) && names.every((name) => statSync(join(source, name)).mtimeMs <= statSync(builtPath).mtimeMs);
-  if (!isCurrent) compile(names.filter((name) => name.endsWith('.c')));
+  if (!isCurrent)
+    compile(
+      names.filter((name) => name.endsWith('.c')),
+      extra,
+    );
   if (!prebuild) return;
   mkdirSync(dirname(prebuildPath), { recursive: true });
   copyFileSync(builtPath, `${prebuildPath}.${process.pid}`);
   renameSync(`${prebuildPath}.${process.pid}`, prebuildPath);
 }
 
-function compile(sources) {
+function compile(sources, extra) {
   const include = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
-  const flags = ['-std=gnu11', '-O2', '-g', '-fPIC', '-shared', '-pthread', '-Wall', '-Wextra', '-Werror=implicit'];
+  const flags = [
+    '-std=gnu11',
+    '-O2',
+    '-g',
+    '-fPIC',
+    '-shared',
+    '-pthread',
+    '-Wall',
+    '-Wextra',
+    '-Werror=implicit',
+    ...extra,
+  ];
   const temporary = `${builtPath}.${process.pid}`;
   mkdirSync(dirname(builtPath), { recursive: true });
   execFileSync(

@@ -58,7 +58,8 @@ export interface Network {
    * Adds the address, or gives the one that is there a new lifetime. It is never the source of the node's own connections
    * (IPv4: scope host and preferred_lft 0, IPv6: preferred_lft 0, no duplicate address detection) and adds no prefix route.
    * The request is handed to the kernel before this function returns; the promise is the kernel's answer. An IPv4 prefix shorter
-   * than /32 is refused (`EINVAL`) in the subnet of another address of the interface.
+   * than /32 is refused (`EINVAL`) in the subnet of another address of the interface; everything is (`EMFILE`) when this process can
+   * open no file any more.
    */
   putAddress(address: VirtualAddress): Promise<void>;
   /** Removes the address; success when it is not there. */
@@ -137,6 +138,13 @@ export interface Redirect {
   readonly toPort: number;
 }
 
+/**
+ * Of processes that went on one in place of the other each has tables of its own: the kernel lets nobody else change them. From 0 to
+ * `generations` - 1, and then from 0 again.
+ */
+export type Generation = number;
+export const generations = 16;
+
 /** The daemon's own nftables table; nobody else's is touched. */
 export interface Redirects {
   /**
@@ -146,11 +154,75 @@ export interface Redirects {
   set(redirects: readonly Redirect[]): Promise<void>;
 }
 
+/** An open file on its way between two processes. Disposing closes this copy of it; `handle` is the adapter's. */
+export interface Descriptor extends Disposable {
+  readonly handle: object;
+}
+
+/** One connection between two processes of this host. Messages stay whole and in order. Disposing it is its end for the peer. */
+export interface Channel extends Disposable {
+  /**
+   * Sends a message of 1 to 65536 bytes with at most 253 descriptors, which stay open here. Never waits. Throws KernelError: `EAGAIN` when
+   * the peer does not read, `EPIPE` when it is gone, `EMSGSIZE`, `EBADF`.
+   */
+  send(payload: Uint8Array, descriptors?: readonly Descriptor[]): void;
+}
+
+export interface ChannelEvents {
+  /** The descriptors are the receiver's to dispose. */
+  onMessage(
+    message: { readonly payload: Uint8Array; readonly descriptors: readonly Descriptor[] },
+    channel: Channel,
+  ): void;
+  /**
+   * The channel is closed: `ECONNRESET` when the peer has gone, `EMSGSIZE` when its message was too long, `EMFILE` when this process may not have
+   * so many files. Not after disposing.
+   */
+  onEnd(because: KernelRefusal, channel: Channel): void;
+}
+
+/** A process that was started and goes its own way. */
+export interface Launched {
+  readonly pid: number;
+  /** Settles when it has ended. */
+  readonly ended: Promise<void>;
+  kill(): void;
+}
+
+/** Starts processes that may outlive this one. */
+export interface Launcher {
+  /** Rejects with an Error of one sentence when it cannot. */
+  launch(command: readonly string[], environment: Readonly<Record<string, string | undefined>>): Promise<Launched>;
+}
+
+/** One name for each network namespace, which one process has, or several that handed each other a copy. */
+export interface HostLocks {
+  /** Throws KernelError (`EADDRINUSE` when another has it). */
+  take(): Descriptor;
+}
+
+/** Messages with open files, between processes of this user or root (unix(7)); others are hung up on. */
+export interface Channels {
+  /**
+   * Listens at a path, with mode 0600. A socket that is there is replaced, in one step: who may do that is for the caller to know.
+   * Throws KernelError (`EEXIST` when something else is there). At most 8 peers at once; more are hung up on. After `onError` it is
+   * closed. Disposing removes the socket unless another has replaced it; open channels live on.
+   */
+  listen(path: string, events: ChannelEvents, onError: (error: KernelRefusal) => void): Disposable;
+  /** Throws KernelError: `ENOENT`, `ECONNREFUSED` when nobody listens any more, `EAGAIN` when too many wait, `EPERM` when another user listens. */
+  connect(path: string, events: ChannelEvents): Channel;
+}
+
 /** One backend in the relay's table. */
 export interface RelayBackend {
   readonly name: string;
   readonly ip: Ip;
   readonly port: number;
+}
+
+/** The part of the connections that a backend gets, beside the others: a whole number from 1 to 256. */
+export interface Weighted {
+  readonly weight: number;
 }
 
 export interface RelayBackendStats extends RelayBackend {
@@ -165,10 +237,16 @@ export interface RelayBackendStats extends RelayBackend {
 }
 
 export interface RelayStats {
+  /** Whether new clients may still be taken: after `leave` until that is done. */
+  readonly accepts: boolean;
+  /** Client connections in hand, those too that have no backend yet. When it accepts no more, this number only falls. */
+  readonly connections: number;
   /** Client connections refused because no backend took them. */
   readonly refused: number;
   /** Calls of `reset` without a backend that have been carried out. */
   readonly resets: number;
+  /** Connections that ended, by HAProxy's two letters for why (native/relay_ending.h). */
+  readonly endings: Readonly<Record<string, number>>;
   /** Those in the table, in its order, then those that left it while connections to them are open. */
   readonly backends: readonly RelayBackendStats[];
 }
@@ -177,17 +255,31 @@ export interface RelayStats {
 export interface RelayListener extends Disposable {
   readonly port: number;
   /**
-   * Replaces the table of backends at once. New connections take them in turns, or the one with the fewest connections; one that refuses or does not answer within
-   * `connectTimeout` is skipped for the next at once, each tried once per connection; with none left the client is reset.
+   * Replaces the table of backends at once. New connections take them in turns, as many as their weight in each round, or the one
+   * with the fewest connections for its weight; one that refuses or does not answer within `connectTimeout` is skipped for the next at
+   * once, each tried once per connection; with none left the client is reset.
    */
   setBackends(
-    backends: readonly RelayBackend[],
-    options: { readonly scheduler: 'roundrobin' | 'leastconn'; readonly connectTimeout: Millis },
+    backends: readonly (RelayBackend & Weighted)[],
+    options: {
+      readonly scheduler: 'roundrobin' | 'leastconn';
+      readonly connectTimeout: Millis;
+      /** Whether each connection begins with a header that tells the backend who its client is. */
+      readonly proxyProtocol: 'off' | 'v2';
+    },
   ): void;
   /** Resets, towards both sides, the open connections to one backend, or all of them. Also of a listener that is disposed. */
   reset(backend?: RelayBackend): void;
   /** Reads the counters without stopping anything. */
   stats(): RelayStats;
+  /** A copy of the listening socket, for another process to adopt. Throws KernelError (`EBADF` once disposed or left). */
+  descriptor(): Descriptor;
+  /**
+   * Leaves the socket to whoever adopted it: takes the clients that wait at this moment, then no more, and closes its own copy, which
+   * disposing would end for everybody. Open connections live on and are counted, as are those being connected. When nobody else
+   * has the socket, clients are refused from then on.
+   */
+  leave(): void;
 }
 
 /**
@@ -197,6 +289,17 @@ export interface RelayListener extends Disposable {
 export interface Relay extends Disposable {
   /** Port 0 picks a free one. With `freebind` the address need not be on this host yet (IP_FREEBIND). Throws KernelError. */
   listen(options: { readonly ip: Ip; readonly port: number; readonly freebind: boolean }): RelayListener;
+  /**
+   * Listens with a copy of a socket that another process listens with, at this very address; both may take clients. Takes them from the
+   * first call of `setBackends` on. Throws KernelError: `ENOTSOCK`, `EPROTOTYPE` (not TCP), `EINVAL` (it does not listen), `EADDRNOTAVAIL`
+   * (it listens elsewhere).
+   */
+  adopt(descriptor: Descriptor, at: Endpoint): RelayListener;
+  /**
+   * How far each of its threads has come: a number that is another at the next call, unless the thread makes no progress. One that stands
+   * still for good at a bug of its own has the number of the signal, below zero.
+   */
+  progress(): readonly number[];
 }
 
 /** Linux capabilities of this process, by name without `CAP_` (`NET_ADMIN`). */
@@ -217,7 +320,7 @@ export interface BalancedService {
   readonly backends: readonly BalancedBackend[];
 }
 
-export interface BalancedBackend {
+export interface BalancedBackend extends Weighted {
   readonly name: string;
   readonly ip: Ip;
   readonly port: number;
@@ -287,8 +390,8 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Round robin, least connection. Of a weight both only see whether it is 0. */
-export type IpvsScheduler = 'rr' | 'lc';
+/** Round robin, least connection, and both by weight: of a weight `rr` and `lc` only see whether it is 0. */
+export type IpvsScheduler = 'rr' | 'lc' | 'wrr' | 'wlc';
 
 /** A backend of an IPVS service, reached by masquerading. With weight 0 it keeps its open connections and gets no new ones. */
 export interface IpvsDestination extends Endpoint {

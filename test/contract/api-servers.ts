@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createResolver } from '../../src/kernel/linux/resolver.js';
 import { createKubernetesClient, type KubernetesClient } from '../../src/kubernetes/client.js';
 import { type ApiAccess, startEmbeddedApi } from '../../src/lab/api/embedded.js';
 import { findRealServer, startRealCluster } from '../../src/lab/api/real-server.js';
@@ -94,8 +95,13 @@ export async function openStation({ access }: ApiUnderTest): Promise<Station> {
   await writeFile(kubeconfig, access.kubeconfig);
   await writeFile(direct, access.kubeconfig);
   const proxy = await startFaultProxy({ host: '127.0.0.1', port: access.port });
-  const client = createKubernetesClient({ clock, kubeconfig, server: `https://127.0.0.1:${proxy.port}` });
-  const operator = createKubernetesClient({ clock, kubeconfig: direct });
+  const client = createKubernetesClient({
+    resolver: createResolver(),
+    clock,
+    kubeconfig,
+    server: `https://127.0.0.1:${proxy.port}`,
+  });
+  const operator = createKubernetesClient({ resolver: createResolver(), clock, kubeconfig: direct });
   return {
     client,
     proxy,

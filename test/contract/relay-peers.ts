@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import type { RelayBackend } from '../../src/kernel/ports.js';
+import type { RelayBackend, Weighted } from '../../src/kernel/ports.js';
 import { parseIp } from '../../src/net/ip.js';
 import { millis } from '../../src/time/instant.js';
 
 export const loopback = parseIp('127.0.0.1') ?? fail();
-export const timeout = { scheduler: 'roundrobin', connectTimeout: millis(500) } as const;
+export const timeout = { scheduler: 'roundrobin', connectTimeout: millis(500), proxyProtocol: 'off' } as const;
 
 function fail(): never {
   throw new Error('not an address');
@@ -13,7 +13,8 @@ function fail(): never {
 
 /** A server on loopback that stands for a backend. */
 export interface Peer extends Disposable {
-  readonly backend: RelayBackend;
+  /** Of weight 1. */
+  readonly backend: RelayBackend & Weighted;
   /** Every connection it ever took. */
   readonly sockets: readonly Socket[];
   /** The next connection that it takes. */
@@ -31,7 +32,7 @@ export async function startPeer(name: string, onSocket: (socket: Socket) => void
   server.listen(0, loopback);
   await once(server, 'listening');
   return {
-    backend: { name, ip: loopback, port: (server.address() as AddressInfo).port },
+    backend: { name, ip: loopback, port: (server.address() as AddressInfo).port, weight: 1 },
     sockets,
     next: async () => (await once(server, 'connection'))[0],
     [Symbol.dispose]() {
@@ -42,7 +43,7 @@ export async function startPeer(name: string, onSocket: (socket: Socket) => void
 }
 
 /** A backend whose port nobody listens on. */
-export async function refusingBackend(name: string): Promise<RelayBackend> {
+export async function refusingBackend(name: string): Promise<RelayBackend & Weighted> {
   using peer = await startPeer(name);
   return peer.backend;
 }

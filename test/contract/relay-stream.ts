@@ -31,15 +31,19 @@ async function receive(socket: Socket): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Sends `length` bytes each way at once, and returns what each side sent beside what the other received. */
+/**
+ * Sends `length` bytes each way at once, and returns what each side sent beside what the other received.
+ * @param number of several exchanges: each has other data
+ */
 export async function exchange(
   client: Socket,
   server: Socket,
   length: number,
+  number = 0,
 ): Promise<{ readonly sent: readonly string[]; readonly received: readonly string[] }> {
   const [fromClient, fromServer, atServer, atClient] = await Promise.all([
-    send(client, length, 1),
-    send(server, length, 2),
+    send(client, length, 2 * number + 1),
+    send(server, length, 2 * number + 2),
     receive(server),
     receive(client),
   ]);

@@ -5,11 +5,23 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { KernelError } from '../../src/kernel/errors.js';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createRelay } from '../../src/kernel/linux/relay.js';
-import type { Relay, RelayBackend, RelayBackendStats, RelayListener } from '../../src/kernel/ports.js';
+import type { Relay, RelayBackend, RelayBackendStats, RelayListener, Weighted } from '../../src/kernel/ports.js';
 import { type Ip, parseIp } from '../../src/net/ip.js';
 import { until } from '../netns/poll.js';
-import { answering, ask, dial, ending, loopback, refusingBackend, startPeer, timeout } from './relay-peers.js';
+import {
+  answering,
+  ask,
+  dial,
+  ending,
+  loopback,
+  type Peer,
+  refusingBackend,
+  startPeer,
+  timeout,
+} from './relay-peers.js';
 import { exchange } from './relay-stream.js';
+
+type Share = RelayBackend & Weighted;
 
 let relay: Relay;
 let listener: RelayListener;
@@ -230,6 +242,10 @@ describe('relay: resets', () => {
   });
 });
 
+function weighing(peer: Peer, weight: number): Share {
+  return { ...peer.backend, weight };
+}
+
 describe('relay: choice of backend', () => {
   it('is exactly round robin: 300 connections over 3 backends are 100 each', async () => {
     const peers = await Promise.all(['a', 'b', 'c'].map((name) => startPeer(name, answering(name))));
@@ -245,7 +261,7 @@ describe('relay: choice of backend', () => {
 
   it('gives to those with the fewest connections, in turns when they have equally many', async () => {
     const peers = await Promise.all(['a', 'b', 'c'].map((name) => startPeer(name)));
-    const [a, b, c] = peers.map((peer) => peer.backend) as [RelayBackend, RelayBackend, RelayBackend];
+    const [a, b, c] = peers.map((peer) => peer.backend) as [Share, Share, Share];
     const clients: Socket[] = [];
     const open = async (count: number) => {
       for (let i = 0; i < count; i++) clients.push(dial(listener.port));
@@ -275,6 +291,93 @@ describe('relay: choice of backend', () => {
     );
     for (const client of clients) client.destroy();
     for (const peer of peers) peer[Symbol.dispose]();
+  });
+
+  it('gives by weight, exactly: of 400 connections 300 and 100 with 3 and 1, and as many with 30 and 10', async () => {
+    using a = await startPeer('a', answering('a'));
+    using b = await startPeer('b', answering('b'));
+    for (const unit of [1, 10]) {
+      listener.setBackends([weighing(a, 3 * unit), weighing(b, unit)], timeout);
+      await Promise.all(Array.from({ length: 400 }, () => ask(listener.port)));
+      assert.deepEqual([statsOf('a').total, statsOf('b').total], unit === 1 ? [300, 100] : [600, 200]);
+    }
+  });
+
+  it('gives nobody his turns in a row where they can be apart; who refuses leaves them to all others', async () => {
+    const peers = await Promise.all(['a', 'b', 'c'].map((name) => startPeer(name, answering(name))));
+    const [a, b, c] = peers as [Peer, Peer, Peer];
+    const inTurn = async (times: number) => {
+      let names = '';
+      for (let i = 0; i < times; i++) names += await ask(listener.port);
+      return names;
+    };
+    listener.setBackends([weighing(a, 3), weighing(b, 1)], timeout);
+    assert.equal(await inTurn(8), 'aabaaaba');
+    listener.setBackends([weighing(a, 5), weighing(b, 1), weighing(c, 1)], timeout);
+    assert.equal(await inTurn(14), 'aabacaaaabacaa');
+    listener.setBackends([weighing(a, 2), weighing(b, 2), weighing(c, 2)], timeout);
+    assert.equal(await inTurn(6), 'abcabc');
+    listener.setBackends([weighing(a, 2), { ...(await refusingBackend('x')), weight: 4 }, weighing(c, 1)], timeout);
+    const names = await inTurn(30);
+    assert.deepEqual([names.replaceAll('c', '').length, names.replaceAll('a', '').length], [20, 10]);
+    for (const peer of peers) peer[Symbol.dispose]();
+  });
+
+  it('gives to those with the fewest connections for their weight, by weight when they are equal', async () => {
+    using a = await startPeer('a');
+    using b = await startPeer('b');
+    const clients: Socket[] = [];
+    const open = async (count: number) => {
+      const ready = () => a.sockets.length + b.sockets.length === clients.length;
+      for (let i = 0; i < count; i++) {
+        clients.push(dial(listener.port));
+        await until(ready, { within: 5000, what: `connection ${clients.length}` });
+      }
+      return [a.sockets.length, b.sockets.length];
+    };
+    const least = { ...timeout, scheduler: 'leastconn' } as const;
+    listener.setBackends([weighing(a, 3), weighing(b, 1)], least);
+    assert.deepEqual(await open(1), [1, 0]);
+    assert.deepEqual(await open(1), [1, 1]);
+    assert.deepEqual(await open(2), [3, 1]);
+    assert.deepEqual(await open(36), [30, 10]);
+    // The weights change: nobody's connection ends, and who has too few for his catches up.
+    listener.setBackends([weighing(a, 1), weighing(b, 2)], least);
+    assert.deepEqual(await open(50), [30, 60]);
+    assert.deepEqual([statsOf('a').open, statsOf('b').open], [30, 60]);
+    for (const client of clients) client.destroy();
+  });
+
+  it('says by two letters why each connection ended', async () => {
+    const endings = () => Object.fromEntries(Object.entries(listener.stats().endings).filter(([, count]) => count > 0));
+    const become = (wanted: Readonly<Record<string, number>>) =>
+      until(() => JSON.stringify(endings()) === JSON.stringify(wanted), { within: 5000, what: JSON.stringify(wanted) });
+    using peer = await startPeer('a');
+    listener.setBackends([peer.backend], timeout);
+    const pair = async () => {
+      const client = dial(listener.port);
+      const server = await peer.next();
+      await until(() => statsOf('a').open === 1, { within: 5000, what: 'the connection open for the engine too' });
+      for (const socket of [client, server]) socket.on('error', () => {}).resume();
+      return { client, server };
+    };
+    const done = await pair();
+    done.client.end();
+    done.server.end();
+    await become({ '--': 1 });
+    (await pair()).client.resetAndDestroy();
+    await become({ '--': 1, CD: 1 });
+    (await pair()).server.resetAndDestroy();
+    await become({ '--': 1, CD: 1, SD: 1 });
+    await pair();
+    listener.reset(peer.backend);
+    await become({ '--': 1, CD: 1, SD: 1, DD: 1 });
+    await pair();
+    listener.reset();
+    await become({ '--': 1, CD: 1, SD: 1, DD: 1, KD: 1 });
+    listener.setBackends([], timeout);
+    await ending(dial(listener.port));
+    await become({ '--': 1, CD: 1, SD: 1, SC: 1, DD: 1, KD: 1 });
   });
 
   it('goes on to the next at once when a backend refuses; its share goes to all others', async () => {
@@ -345,7 +448,7 @@ describe('relay: choice of backend', () => {
   it('shows a backend that left the table for as long as it has connections', async () => {
     using pair = await connected();
     listener.setBackends([], timeout);
-    listener.setBackends([{ name: 'b', ip: loopback, port: 1 }], timeout);
+    listener.setBackends([{ name: 'b', ip: loopback, port: 1, weight: 1 }], timeout);
     assert.equal(statsOf('a').open, 1);
     pair.client.resetAndDestroy();
     await until(() => listener.stats().backends.length === 1, {
@@ -361,7 +464,7 @@ describe('relay: choice of backend', () => {
     await ask(listener.port);
     await until(() => statsOf('a').open === 0, { within: 5000, what: 'statsOf(’a’).open === 0' });
     listener.setBackends([], timeout);
-    listener.setBackends([{ name: 'a', ip: loopback, port: a.backend.port + 1 }], timeout);
+    listener.setBackends([{ name: 'a', ip: loopback, port: a.backend.port + 1, weight: 1 }], timeout);
     assert.equal(statsOf('a').total, 0);
     listener.setBackends([a.backend], timeout);
     assert.equal(statsOf('a').total, 1);

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadAddon } from '../../src/kernel/linux/addon.js';
 import { createRelay } from '../../src/kernel/linux/relay.js';
-import type { Relay, RelayBackend, RelayListener } from '../../src/kernel/ports.js';
+import type { Relay, RelayBackend, RelayListener, Weighted } from '../../src/kernel/ports.js';
 import { type Ip, parseIp } from '../../src/net/ip.js';
 import { millis } from '../../src/time/instant.js';
 import { random, type Seed } from '../../src/time/random.js';
@@ -17,41 +14,15 @@ import { answering, ask, dial, ending, loopback, startPeer, timeout } from '../c
 import { exchange } from '../contract/relay-stream.js';
 import { inOwnNamespace, run } from './network-namespace.js';
 import { until } from './poll.js';
+import { startRelayProcess } from './relay-processes.js';
 
 /** An address to which packets leave and from which none comes back: a neighbour that is not there. */
-function blackhole(): RelayBackend {
+function blackhole(): RelayBackend & Weighted {
   run('ip', 'link', 'add', 'hole', 'type', 'veth', 'peer', 'name', 'void');
   run('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'hole');
   for (const link of ['hole', 'void']) run('ip', 'link', 'set', link, 'up');
   run('ip', 'neigh', 'add', '192.0.2.7', 'lladdr', '02:00:00:00:00:07', 'dev', 'hole');
-  return { name: 'hole', ip: parseIp('192.0.2.7') as Ip, port: 6443 };
-}
-
-interface RelayProcess {
-  readonly child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly port: number;
-  /** Ends it and returns what it counted, and its exit status. */
-  finish(): Promise<{ refused: number; total: number; open: number; cpu: number; status: number | null }>;
-}
-
-/** A relay in a process of its own that may have `descriptors` files open. */
-async function startRelayProcess(backend: RelayBackend, descriptors: number): Promise<RelayProcess> {
-  const script = join(import.meta.dirname, 'relay-process.js');
-  const command = `ulimit -n ${descriptors}; exec "$@"`;
-  const args = ['-c', command, 'sh', process.execPath, script, backend.name, backend.ip, String(backend.port)];
-  const child = spawn('sh', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return {
-    child,
-    port: Number((await lines.next()).value),
-    async finish() {
-      const exited = once(child, 'exit');
-      child.stdin.end();
-      const counted = JSON.parse((await lines.next()).value ?? '{}');
-      const [status] = await exited;
-      return { ...counted, status };
-    },
-  };
+  return { name: 'hole', ip: parseIp('192.0.2.7') as Ip, port: 6443, weight: 1 };
 }
 
 inOwnNamespace(fileURLToPath(import.meta.url), () => {
@@ -95,7 +66,7 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
 
     it('takes a client from a backend that does not answer to the next when told to reset that backend', async () => {
       using peer = await startPeer('a', answering('a'));
-      const hole = { name: 'hole', ip: parseIp('192.0.2.7') as Ip, port: 6443 };
+      const hole = { name: 'hole', ip: parseIp('192.0.2.7') as Ip, port: 6443, weight: 1 };
       listener.setBackends([hole], { ...timeout, connectTimeout: millis(10_000) });
       const answers = [ask(listener.port), ask(listener.port)];
       const gone = dial(listener.port);
@@ -134,6 +105,77 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
       // 100 times 256 KiB in the engine, and what Node.js needs for 200 sockets.
       assert.ok(grown < 64, `memory grew by ${grown} MiB`);
       for (const client of clients) client.destroy();
+    });
+  });
+
+  describe('relay: peers that vanish', () => {
+    const chunk = Buffer.alloc(1 << 16);
+
+    it('ends what a vanished peer does not acknowledge within 20 s, and keeps who is well but does not read', async () => {
+      run('nft', 'add table inet vanish');
+      run('nft', 'add chain inet vanish in { type filter hook input priority 0; }');
+      using peer = await startPeer('a');
+      listener.setBackends([peer.backend], timeout);
+      const pair = async () => {
+        const client = dial(listener.port);
+        await until(() => peer.sockets.length > pairs.length, { what: 'the backend’s end' });
+        return { client, server: peer.sockets.at(-1) as Socket };
+      };
+      const pairs: { client: Socket; server: Socket }[] = [];
+      for (let i = 0; i < 5; i++) pairs.push(await pair());
+      const [clientGone, serverGone, slow, idle, full] = pairs as [
+        (typeof pairs)[0],
+        (typeof pairs)[0],
+        (typeof pairs)[0],
+        (typeof pairs)[0],
+        (typeof pairs)[0],
+      ];
+      // The relay's packets to these ports come to nothing from now on.
+      const drop = (port: number | undefined) =>
+        run('nft', `add rule inet vanish in tcp dport ${port} tcp sport ${listener.port} drop`);
+      const fill = ({ client, server }: (typeof pairs)[0]) => {
+        const more = () => {
+          while (server.write(chunk));
+        };
+        client.pause();
+        server.on('drain', more);
+        more();
+      };
+      // Probes of a window that has just closed follow each other fast; that is no reason to give somebody less time.
+      fill(full);
+      const isProbed = async () => run('ss', '-tnoH', `dport = :${full.client.localPort}`).includes('timer:(persist');
+      await until(isProbed, { within: 5000, what: 'a closed window' });
+      drop(full.client.localPort);
+      drop(clientGone.client.localPort);
+      run(
+        'nft',
+        `add rule inet vanish in tcp dport ${peer.backend.port} tcp sport ${serverGone.server.remotePort} drop`,
+      );
+      const began = performance.now();
+      const ends = [ending(clientGone.server), ending(serverGone.client), ending(full.server)].map(async (end) => ({
+        ...(await end),
+        after: performance.now() - began,
+      }));
+      clientGone.server.write('hello');
+      serverGone.client.write('hello');
+      fill(slow);
+      for (const { how, after } of await Promise.all(ends)) {
+        assert.equal(how, 'ECONNRESET');
+        assert.ok(after > 14_000 && after < 22_000, `${after} ms`);
+      }
+      const { endings, backends } = listener.stats();
+      assert.deepEqual([endings.cD, endings.sD, backends[0]?.open], [2, 1, 2]);
+      for (const socket of [slow.client, slow.server, idle.client, idle.server]) assert.equal(socket.destroyed, false);
+      for (const filter of [`dport = :${idle.client.localPort}`, `sport = :${idle.server.remotePort}`])
+        assert.match(run('ss', '-tnoH', filter), /timer:\(keepalive,/, 'an idle leg is kept alive by the kernel');
+      let read = 0;
+      slow.client.on('data', (data) => {
+        read += data.length;
+      });
+      slow.client.resume();
+      await until(() => read > 1 << 20, { what: 'the rest for who did not read' });
+      for (const { client, server } of pairs) for (const socket of [client, server]) socket.destroy();
+      run('nft', 'delete table inet vanish');
     });
   });
 
@@ -176,6 +218,31 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
       assert.deepEqual({ refused, total, status }, { refused: 0, total: 260, status: 0 });
       assert.ok(cpu < 2, `${cpu} s of CPU`);
     });
+  });
+
+  describe('relay: the last descriptor', () => {
+    for (const descriptors of [64, 65])
+      it(`accepts no client without one for its backend: of ${descriptors} nobody is dropped after the connect timeout`, async () => {
+        using peer = await startPeer('a', (socket) => {
+          socket.once('data', (data) => socket.end(data));
+        });
+        const connectTimeout = 100;
+        const relayed = await startRelayProcess(peer.backend, descriptors, connectTimeout);
+        const clients = Array.from({ length: 60 }, () => dial(relayed.port));
+        const ends = clients.map(ending);
+        await Promise.all(clients.map((socket) => once(socket, 'connect')));
+        await until(() => peer.sockets.length >= 15, { within: 5000, what: 'peer.sockets.length >= 15' });
+        // Whoever lacks a descriptor would be dropped once the timeout is over.
+        await sleep(5 * connectTimeout);
+        for (const [i, socket] of clients.entries()) socket.end(`client ${i}`);
+        const answers = (await Promise.all(ends)).map(({ data, how }) => `${data} ${how}`);
+        assert.deepEqual(
+          answers,
+          Array.from(clients, (_, i) => `client ${i} end`),
+        );
+        const { refused, total, status } = await relayed.finish();
+        assert.deepEqual({ refused, total, status }, { refused: 0, total: 60, status: 0 });
+      });
   });
 
   describe('relay: end of the process', () => {
@@ -224,14 +291,14 @@ inOwnNamespace(fileURLToPath(import.meta.url), () => {
         setTimeout(step, draw(4));
       };
       const peers = await Promise.all(['a', 'b', 'c'].map((name) => startPeer(name, act)));
-      const refusing = { name: 'd', ip: loopback, port: 1 };
+      const refusing = { name: 'd', ip: loopback, port: 1, weight: 1 };
       const backends = [...peers.map(({ backend }) => backend), refusing];
       const clients: Socket[] = [];
       let closed = 0;
       for (let i = 0; i < 4000; i++) {
         if (i % 10 === 0)
           listener.setBackends(
-            backends.filter(() => draw(3) > 0),
+            backends.filter(() => draw(3) > 0).map((backend) => ({ ...backend, weight: 1 + draw(4) })),
             timeout,
           );
         if (i % 25 === 0) listener.reset([...backends, undefined][draw(5)]);

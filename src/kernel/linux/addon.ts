@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { Family } from '../../net/ip.js';
 import { KernelError } from '../errors.js';
-import type { KernelRefusal, RelayBackend, RelayStats } from '../ports.js';
+import type { KernelRefusal, RelayBackend, RelayStats, Weighted } from '../ports.js';
 
 /** What JavaScript holds of an object of the addon. */
 export type Handle = object & { readonly __brand: 'Handle' };
@@ -42,15 +42,20 @@ export interface Addon {
   routeOpen(onDatagram: (datagram: Uint8Array) => void, onError: (error: Error) => void): Handle;
   /** No callback runs after this returns. Closing twice is fine. */
   routeClose(socket: Handle): void;
-  relayCreate(): Handle;
+  relayCreate(threads: number): Handle;
   relayDispose(relay: Handle): void;
+  relayTurns(relay: Handle): readonly number[];
   relayListen(relay: Handle, ip: string, port: number, freebind: boolean): Handle;
+  relayAdopt(relay: Handle, descriptor: Handle, ip: string, port: number): Handle;
+  relayDescriptor(listener: Handle): Handle;
+  relayLeave(listener: Handle): void;
   relayPort(listener: Handle): number;
   relaySetBackends(
     listener: Handle,
-    backends: readonly RelayBackend[],
+    backends: readonly (RelayBackend & Weighted)[],
     connectTimeout: number,
     leastConnections: boolean,
+    proxyProtocol: boolean,
   ): void;
   relayReset(listener: Handle, backend: RelayBackend | undefined): void;
   relayStats(listener: Handle): RelayStats;
@@ -59,6 +64,20 @@ export interface Addon {
   unixSend(path: string, datagram: Uint8Array): void;
   /** Ends the process at once (_exit(2)), whatever its threads are doing. */
   exit(code: number): never;
+  /** Takes an abstract name of the network namespace (unix(7)), without its NUL, for as long as a copy of the descriptor is open. */
+  hostLock(name: string): Handle;
+  channelListen(path: string, onPeer: (descriptor: Handle) => void, onError: (error: Error) => void): Handle;
+  /** A descriptor for `channelOpen`. */
+  channelConnect(path: string): Handle;
+  channelOpen(
+    descriptor: Handle,
+    onMessage: (message: { readonly payload: Uint8Array; readonly descriptors: readonly Handle[] }) => void,
+    onError: (error: Error) => void,
+  ): Handle;
+  channelSend(channel: Handle, payload: Uint8Array, descriptors: readonly Handle[]): void;
+  /** Of listening ones too. No callback runs after this returns. Closing twice is fine. */
+  channelClose(channel: Handle): void;
+  descriptorClose(descriptor: Handle): void;
 }
 
 /**

@@ -1,11 +1,12 @@
 import { type Decoded, decoded, readUint16, refused } from '../../net/bytes.js';
-import { endpoint, familyOf, ipFromBytes } from '../../net/ip.js';
+import { endpoint, familyOf, ipBytes, ipFromBytes } from '../../net/ip.js';
 import type { Flow } from '../ports.js';
 import {
   type Attributes,
   attribute,
   concat,
   decodeAttributes,
+  findAttribute,
   hostUint32,
   messageFlag,
   type NetlinkMessage,
@@ -69,6 +70,49 @@ export function encodeDeleteFlows(flows: readonly Flow[]): readonly NetlinkReque
     ),
     tolerated: ['ENOENT'],
   }));
+}
+
+/**
+ * Tells the entries of a service, and of one of its backends, from others. The kernel lists what has ended minutes ago, too: to decode all of
+ * it would take long.
+ */
+export function flowsOf(service: Endpoint, backend?: Endpoint): (listed: NetlinkMessage) => boolean {
+  const isAtService = hasEnd('destination', service);
+  const isFromBackend = backend === undefined ? () => true : hasEnd('source', backend);
+  return ({ payload }) => {
+    const attributes = payload.subarray(4);
+    return isAtService(findAttribute(attributes, cta.original)) && isFromBackend(findAttribute(attributes, cta.reply));
+  };
+}
+
+/** The connection's name among all that there are at one time: its original tuple, as the kernel writes it. */
+export function nameOfListed({ payload }: NetlinkMessage): string {
+  return originalTuple(payload.subarray(4));
+}
+
+/** As `nameOfListed`. */
+export function nameOfFlow({ identity }: Flow): string {
+  return originalTuple(identity);
+}
+
+function originalTuple(attributes: Uint8Array): string {
+  return Buffer.from(findAttribute(attributes, cta.original) ?? []).toString('latin1');
+}
+
+/** Whether a tuple begins or ends there. */
+function hasEnd(end: 'source' | 'destination', { ip, port }: Endpoint): (tuple: Uint8Array | undefined) => boolean {
+  const address = Buffer.from(ipBytes(ip));
+  const portBytes = Buffer.from(networkUint16(port));
+  const typeOfAddress = ctaIp[familyOf(ip)][end];
+  const typeOfPort = ctaProtocol[`${end}Port`];
+  const holds = (nest: Uint8Array | undefined, type: number, wanted: Buffer) => {
+    const found = nest === undefined ? undefined : findAttribute(nest, type);
+    return found !== undefined && wanted.equals(found);
+  };
+  return (tuple) =>
+    tuple !== undefined &&
+    holds(findAttribute(tuple, 1), typeOfAddress, address) &&
+    holds(findAttribute(tuple, 2), typeOfPort, portBytes);
 }
 
 export function decodeFlow(listed: NetlinkMessage): Decoded<Flow, 'attribute-length' | 'not-a-flow'> {

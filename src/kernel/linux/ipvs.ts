@@ -16,7 +16,7 @@ import {
   encodeListServices,
   ipvsFamily,
 } from './ipvs-message.js';
-import { openNetlinkExchange } from './netlink-exchange.js';
+import { createNetlinkQuestions } from './netlink-exchange.js';
 import type { NetlinkMessage, NetlinkRequest } from './netlink-message.js';
 import { netlinkProtocol } from './netlink-socket.js';
 
@@ -24,14 +24,13 @@ import { netlinkProtocol } from './netlink-socket.js';
 const testService: Endpoint = { ip: parseIp('192.0.2.1') as Ip, port: 9 };
 
 /**
- * IPVS of this network namespace, without the ipvsadm binary. Every request has a socket of its own, and every call asks for the
- * family's number anew: it changes when the module is unloaded and loaded.
+ * IPVS of this network namespace, without the ipvsadm binary. Every call asks for the family's number anew: it changes when the module
+ * is unloaded and loaded.
  */
 export function createIpvs(clock: Clock): Ipvs {
-  const ask = async (operation: string, request: NetlinkRequest): Promise<readonly NetlinkMessage[]> => {
-    using exchange = openNetlinkExchange(netlinkProtocol.generic, clock);
-    return await exchange.ask(operation, [request]);
-  };
+  const kernel = createNetlinkQuestions(netlinkProtocol.generic, clock);
+  const ask = (operation: string, request: NetlinkRequest): Promise<readonly NetlinkMessage[]> =>
+    kernel.ask(operation, [request]);
 
   async function findFamily(): Promise<GenericFamily> {
     const operation = `find generic netlink family ${ipvsFamily.name}`;

@@ -16,10 +16,57 @@ import { openNetlinkSocket } from './netlink-socket.js';
 /** The kernel answers within the system call that asks; an answer that is not there after this was lost. */
 const answerDeadline = millis(5000);
 
+/** Sockets that nobody uses are kept up to this number: that many questions are seldom open at once. */
+const keptAtMost = 8;
+
+/** Questions to the kernel. */
+export interface NetlinkQuestions {
+  /** As `NetlinkExchange.ask`, any number at a time; the question is in the kernel's hands when this returns. */
+  ask: NetlinkExchange['ask'];
+}
+
+/**
+ * Asks by sockets that are used again, because what a closed one had, 3 KiB, is freed only when all of the heap is collected: a VIP's
+ * lifetime is refreshed for ever. One that was asked a moment ago is passed over: it would send later.
+ */
+export function createNetlinkQuestions(protocol: number, clock: Clock): NetlinkQuestions {
+  const kept: NetlinkExchange[] = [];
+  function take(): NetlinkExchange {
+    const ready = kept.findIndex(({ sendsAtOnce }) => sendsAtOnce);
+    if (ready < 0) return openNetlinkExchange(protocol, clock);
+    const [exchange] = kept.splice(ready, 1) as [NetlinkExchange];
+    if (!exchange.failed) {
+      exchange.awaits(true);
+      return exchange;
+    }
+    exchange[Symbol.dispose]();
+    return take();
+  }
+  return {
+    async ask(operation, requests) {
+      const exchange = take();
+      try {
+        return await exchange.ask(operation, requests);
+      } finally {
+        if (exchange.failed || kept.length === keptAtMost) {
+          exchange[Symbol.dispose]();
+        } else {
+          exchange.awaits(false);
+          kept.push(exchange);
+        }
+      }
+    },
+  };
+}
+
 /** A socket for questions to the kernel, one at a time. */
 export interface NetlinkExchange extends Disposable {
   /** The socket did not answer or is broken: it is of no more use. */
   readonly failed: boolean;
+  /** Whether a question is in the kernel's hands when `ask` returns. */
+  readonly sendsAtOnce: boolean;
+  /** Whether the process lives on while this is open, as it does from the beginning. */
+  awaits(anything: boolean): void;
   /**
    * Sends the requests in one datagram. Resolves with what the kernel listed when it has answered the last one that asks for an
    * answer (`ack` or `dump`). Rejects with a KernelError named `operation` (and the request's subject) at the first refusal that
@@ -60,6 +107,10 @@ export function openNetlinkExchange(protocol: number, clock: Clock): NetlinkExch
     get failed() {
       return failed;
     },
+    get sendsAtOnce() {
+      return socket.sendsAtOnce;
+    },
+    awaits: socket.awaits,
     ask(operation, requests) {
       if (question !== undefined) throw new Error('one question at a time');
       return new Promise((resolve, reject) => {

@@ -102,6 +102,18 @@ export function decodeAttributes(bytes: Uint8Array): Decoded<Attributes, 'attrib
   return decoded(attributes);
 }
 
+/** The first attribute of that type, without looking at what comes after it; undefined when there is none, or something cut off before it. */
+export function findAttribute(bytes: Uint8Array, type: number): Uint8Array | undefined {
+  for (let at = 0; at + attributeHeaderLength <= bytes.length; ) {
+    const length = hostUint16At(bytes, at);
+    if (length < attributeHeaderLength || at + length > bytes.length) return undefined;
+    if ((hostUint16At(bytes, at + 2) & ~attributeFlags) === type)
+      return bytes.subarray(at + attributeHeaderLength, at + length);
+    at += align(length);
+  }
+  return undefined;
+}
+
 /**
  * The error code that the payload of an NLMSG_ERROR or NLMSG_DONE begins with, by name; undefined for success. The names are
  * libuv's, which calls EOPNOTSUPP `ENOTSUP`.
@@ -128,8 +140,10 @@ export function uint16(payload: Uint8Array | undefined): number | undefined {
   return payload === undefined || payload.length < 2 ? undefined : hostUint16At(payload, 0);
 }
 
+/** The caller has checked the length. */
 export function hostUint16At(bytes: Uint8Array, offset: number): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint16(offset, littleEndian);
+  const [low, high] = littleEndian ? [offset, offset + 1] : [offset + 1, offset];
+  return (bytes[low] ?? 0) | ((bytes[high] ?? 0) << 8);
 }
 
 export function hostUint32At(bytes: Uint8Array, offset: number): number {

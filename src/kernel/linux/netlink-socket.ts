@@ -5,12 +5,16 @@ import { KernelError } from '../errors.js';
 export const netlinkProtocol = { route: 0, netfilter: 12, generic: 16 } as const;
 
 export interface NetlinkSocket extends Disposable {
+  /** Whether the next datagram is in the kernel's hands when `send` returns. */
+  readonly sendsAtOnce: boolean;
   /**
-   * Sends one datagram to the kernel. The first one of a socket is in the kernel's hands when this returns; one sent before the
-   * last one's completion was reported waits for the event loop (a property of the package). False when it is longer than the kernel
-   * lets a datagram be (`net.core.wmem_max`, twice): then nothing was sent, and the socket is as good as before.
+   * Sends one datagram to the kernel; one sent before the last one's completion was reported waits for the event loop (a property of
+   * the package). False when it is longer than the kernel lets a datagram be (`net.core.wmem_max`, twice): then nothing was sent, and
+   * the socket is as good as before.
    */
   send(datagram: Uint8Array): boolean;
+  /** Whether the process lives on for what may come, as it does from the beginning. */
+  awaits(anything: boolean): void;
 }
 
 /**
@@ -24,6 +28,7 @@ export function openNetlinkSocket(
   onError: (code: string) => void,
 ): NetlinkSocket {
   let open = true;
+  let unreported = 0;
   const fail = (error: unknown) => {
     if (open) onError(codeOf(error));
   };
@@ -34,16 +39,30 @@ export function openNetlinkSocket(
     if (open && sender.port === 0) onDatagram(datagram);
   });
   return {
+    get sendsAtOnce() {
+      return unreported === 0;
+    },
     send(datagram) {
       try {
         if (!hasRoom(raw, datagram.length)) return false;
         raw.send(datagram, {}, (error) => {
+          // While it reports, the package makes what is sent wait.
+          setImmediate(() => unreported--);
           if (error !== undefined) fail(error);
         });
+        unreported++;
       } catch (error) {
         fail(error);
       }
       return true;
+    },
+    awaits(anything) {
+      try {
+        if (anything) raw.ref();
+        else raw.unref();
+      } catch (error) {
+        fail(error);
+      }
     },
     [Symbol.dispose]() {
       if (!open) return;

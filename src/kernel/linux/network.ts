@@ -1,9 +1,10 @@
+import { closeSync, openSync } from 'node:fs';
 import type { Family } from '../../net/ip.js';
 import type { Clock } from '../../time/clock.js';
 import { KernelError } from '../errors.js';
 import type { InterfaceAddress, Link, Network } from '../ports.js';
 import type { Addon } from './addon.js';
-import { openNetlinkExchange } from './netlink-exchange.js';
+import { createNetlinkQuestions, type NetlinkQuestions } from './netlink-exchange.js';
 import type { NetlinkMessage, NetlinkRequest } from './netlink-message.js';
 import { netlinkProtocol } from './netlink-socket.js';
 import { watchNetwork } from './network-watch.js';
@@ -22,20 +23,18 @@ import {
 /** How often a list is asked for again that changed while the kernel listed it. */
 const listAttempts = 5;
 
-/**
- * Addresses and interfaces of this network namespace by rtnetlink. Every request has a socket of its own (14 µs), because only a
- * socket's first request is in the kernel's hands when the call returns.
- */
+/** Addresses and interfaces of this network namespace by rtnetlink. Every request is in the kernel's hands when the call returns. */
 export function createNetwork(addon: Pick<Addon, 'routeOpen' | 'routeClose'>, clock: Clock): Network {
+  const kernel = createNetlinkQuestions(netlinkProtocol.route, clock);
   return {
     async links() {
-      return collect<Link>(await list(clock, 'list interfaces', encodeListLinks()), decodeLink);
+      return collect<Link>(await list(kernel, 'list interfaces', encodeListLinks()), decodeLink);
     },
     async addresses() {
-      return collect<InterfaceAddress>(await list(clock, 'list addresses', encodeListAddresses()), decodeAddress);
+      return collect<InterfaceAddress>(await list(kernel, 'list addresses', encodeListAddresses()), decodeAddress);
     },
     async defaultRouteLink(family: Family) {
-      const messages = await list(clock, 'list routes', encodeListRoutes(family));
+      const messages = await list(kernel, 'list routes', encodeListRoutes(family));
       const routes = collect<DefaultRoute>(messages, decodeDefaultRoute);
       return routes.reduce<DefaultRoute | undefined>(
         (best, route) => (best === undefined || route.metric < best.metric ? route : best),
@@ -43,11 +42,12 @@ export function createNetwork(addon: Pick<Addon, 'routeOpen' | 'routeClose'>, cl
       )?.link;
     },
     async putAddress(address) {
-      await ask(clock, `put address ${address.ip}/${address.prefixLength}`, encodePutAddress(address));
+      assertFreeDescriptor();
+      await kernel.ask(`put address ${address.ip}/${address.prefixLength}`, [encodePutAddress(address)]);
     },
     async removeAddress(address) {
       try {
-        await ask(clock, `remove address ${address.ip}/${address.prefixLength}`, encodeRemoveAddress(address));
+        await kernel.ask(`remove address ${address.ip}/${address.prefixLength}`, [encodeRemoveAddress(address)]);
       } catch (error) {
         // No such address on the interface, no such interface, or none that speaks IPv6.
         if (!(error instanceof KernelError) || !['EADDRNOTAVAIL', 'ENODEV', 'ENXIO'].includes(error.code)) throw error;
@@ -57,15 +57,27 @@ export function createNetwork(addon: Pick<Addon, 'routeOpen' | 'routeClose'>, cl
   };
 }
 
-async function ask(clock: Clock, operation: string, request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
-  using exchange = openNetlinkExchange(netlinkProtocol.route, clock);
-  return await exchange.ask(operation, [request]);
+/**
+ * Throws EMFILE. A node where none is left can check no backend and take no client: it must not go on having the VIP only because the
+ * sockets for that are open.
+ */
+function assertFreeDescriptor(): void {
+  try {
+    closeSync(openSync('/', 'r'));
+  } catch (error) {
+    const { code = 'EIO' } = error as NodeJS.ErrnoException;
+    throw new KernelError('open a file', code, { cause: error });
+  }
 }
 
-async function list(clock: Clock, operation: string, request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
+async function list(
+  kernel: NetlinkQuestions,
+  operation: string,
+  request: NetlinkRequest,
+): Promise<readonly NetlinkMessage[]> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await ask(clock, operation, request);
+      return await kernel.ask(operation, [request]);
     } catch (error) {
       if (!(error instanceof KernelError) || error.code !== 'ESTALE' || attempt === listAttempts) throw error;
     }

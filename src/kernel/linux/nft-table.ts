@@ -2,6 +2,7 @@ import type { Count, Table } from '../../nft/table.js';
 import type { Clock } from '../../time/clock.js';
 import { millis, plus } from '../../time/instant.js';
 import { KernelError } from '../errors.js';
+import type { Generation } from '../ports.js';
 import { type NetlinkExchange, openNetlinkExchange } from './netlink-exchange.js';
 import { netlinkProtocol } from './netlink-socket.js';
 import {
@@ -15,6 +16,11 @@ import {
   namesOf,
   ownerFlag,
 } from './nft-message.js';
+
+/** The name of a table of this generation. */
+export function tableName(name: string, generation: Generation): string {
+  return generation === 0 ? name : `${name}-${generation}`;
+}
 
 /** An nftables table (family inet) of this process, made without the nft binary. */
 export interface NftTable {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeFlow, encodeDeleteFlows, encodeListFlows } from '../../../../src/kernel/linux/conntrack-message.js';
+import {
+  decodeFlow,
+  encodeDeleteFlows,
+  encodeListFlows,
+  flowsOf,
+  nameOfFlow,
+  nameOfListed,
+} from '../../../../src/kernel/linux/conntrack-message.js';
 import { attribute, concat, nested } from '../../../../src/kernel/linux/netlink-message.js';
 import type { Flow } from '../../../../src/kernel/ports.js';
 import { type Ip, ipBytes } from '../../../../src/net/ip.js';
@@ -61,6 +68,35 @@ test('what a connection’s state means', () => {
   );
 });
 
+test('the entries of a service, and of a backend, are told from others without decoding them', () => {
+  const at = (ip: string, port: number) => ({ ip: ip as Ip, port });
+  const service = at('192.0.2.100', 6443);
+  const backend = at('192.0.2.2', 6443);
+  const six = concat(
+    Uint8Array.of(10, 0, 0, 0),
+    tuple(1, ['2001:db8:1::9', 40000], ['2001:db8::100', 6443]),
+    tuple(2, ['2001:db8::2', 6443], ['2001:db8::1', 50000]),
+  );
+  const tell = (payload: Uint8Array, ...of: Parameters<typeof flowsOf>) => flowsOf(...of)(listed(payload));
+  assert.equal(tell(entry(3), service), true);
+  assert.equal(tell(entry(3), service, backend), true);
+  assert.equal(tell(entry(3), at('192.0.2.101', 6443), backend), false);
+  assert.equal(tell(entry(3), at('192.0.2.100', 6444), backend), false);
+  assert.equal(tell(entry(3), service, at('192.0.2.3', 6443)), false);
+  assert.equal(tell(entry(3), service, at('192.0.2.2', 6444)), false);
+  assert.equal(tell(entry(3), at('2001:db8::100', 6443)), false);
+  assert.equal(tell(six, at('2001:db8::100', 6443), at('2001:db8::2', 6443)), true);
+  assert.equal(tell(six, at('2001:db8::100', 6443), at('2001:db8::3', 6443)), false);
+});
+
+test('an entry has the same name listed and decoded, another another', () => {
+  const flow = decodeFlow(listed(entry(3)));
+  assert.ok(flow.ok);
+  assert.equal(nameOfFlow(flow.value), nameOfListed(listed(entry(6))));
+  const other = concat(Uint8Array.of(2, 0, 0, 0), tuple(1, ['198.51.100.9', 40001], ['192.0.2.100', 6443]));
+  assert.notEqual(nameOfFlow(flow.value), nameOfListed(listed(other)));
+});
+
 test('entries of other protocols, and what is no entry, are refused', () => {
   assert.deepEqual(decodeFlow(listed(entry(3, 17))), { ok: false, reason: 'not-a-flow' });
   assert.deepEqual(decodeFlow({ ...listed(entry(3)), type: 3 }), { ok: false, reason: 'not-a-flow' });
@@ -69,15 +105,23 @@ test('entries of other protocols, and what is no entry, are refused', () => {
 
 test('no change to an entry makes the decoder throw', () => {
   const bytes = entry(3);
+  const tell = flowsOf({ ip: '192.0.2.100' as Ip, port: 6443 }, { ip: '192.0.2.2' as Ip, port: 6443 });
   fc.assert(
     fc.property(fc.nat(bytes.length - 1), fc.nat(255), fc.nat(bytes.length), (position, value, length) => {
       const changed = Uint8Array.from(bytes);
       changed[position] = value;
       decodeFlow(listed(changed));
       decodeFlow(listed(changed.subarray(0, length)));
+      tell(listed(changed));
+      tell(listed(changed.subarray(0, length)));
     }),
   );
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (noise) => void decodeFlow(listed(noise))));
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), (noise) => {
+      decodeFlow(listed(noise));
+      tell(listed(noise));
+    }),
+  );
 });
 
 test('entries are listed by protocol and port, and deleted by what they are', () => {

@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { kill } from 'node:process';
+import type { Clock } from '../../time/clock.js';
+import { millis, plus } from '../../time/instant.js';
+import type { Launched, Launcher } from '../ports.js';
+
+const look = millis(20);
+/**
+ * The shell ends at once, so that its child is the supervisor's: systemd sees the end of its own children alone, and with `KillMode=mixed` waits for no
+ * other's before it kills what is left.
+ */
+const script = '"$@" 3>&- & echo $! >&3';
+
+/** Starts processes that outlive this one: with its standard output, its rights, in its control group. */
+export function createLauncher(clock: Clock): Launcher {
+  async function ended(pid: number): Promise<void> {
+    while (await isAlive(pid)) await new Promise<void>((resolve) => clock.at(plus(clock.now(), look), resolve));
+  }
+
+  return {
+    async launch(command, environment): Promise<Launched> {
+      const shell = spawn('/bin/sh', ['-c', script, 'sh', ...command], {
+        env: environment,
+        stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      });
+      const closed = once(shell, 'close');
+      let said = '';
+      // Out of descriptors there is nothing but the error (node:child_process).
+      shell.stdio?.[3]?.on('data', (chunk: Buffer) => {
+        said += chunk;
+      });
+      await closed.catch((error: NodeJS.ErrnoException) => {
+        throw new Error(`${command[0]} cannot be started (${error.code})`, { cause: error });
+      });
+      const pid = Number(said);
+      if (!(pid > 1)) throw new Error(`${command[0]} cannot be started`);
+      return {
+        pid,
+        ended: ended(pid),
+        kill() {
+          try {
+            kill(pid, 'SIGKILL');
+          } catch {
+            // ESRCH: it has ended.
+          }
+        },
+      };
+    },
+  };
+}
+
+/** One that has ended may wait for its parent to hear so (proc(5), state Z). */
+async function isAlive(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(({ code }: NodeJS.ErrnoException) => code ?? '');
+  if (stat === 'ENOENT' || stat === 'ESRCH') return false;
+  // What cannot be looked at, for want of descriptors, may be alive.
+  return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+}
