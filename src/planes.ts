@@ -14,7 +14,7 @@ import { createHostMasquerade } from './kernel/linux/masquerade.js';
 import { createNftBalancing } from './kernel/linux/nft-balancing.js';
 import { createRedirects } from './kernel/linux/redirects.js';
 import { createSysctlMemory, createSysctls } from './kernel/linux/sysctl.js';
-import type { IpvsRefusal, Relay } from './kernel/ports.js';
+import { type Generation, generations, type IpvsRefusal, type Redirect, type Relay } from './kernel/ports.js';
 import { createShares } from './kernel/shares.js';
 import { endpoint, type Family, familyOf, type Ip, parseIp } from './net/ip.js';
 import { createNftPlane } from './nft/plane.js';
@@ -45,6 +45,13 @@ export interface Planes {
   check(mode: Choice['mode'], vip: VipSettings): Promise<void>;
   /** Removes the IPVS services at these addresses that an earlier life left. Rejects with KernelError when the kernel refuses. */
   removeServices(ips: readonly Ip[]): Promise<void>;
+  /**
+   * Another process has gone on, with tables of its own: of this one's stays what open connections need to be translated until they
+   * end, and reaches nobody else.
+   */
+  retire(): Promise<void>;
+  /** Instead of `removeLeftovers`: another process of this node serves by what is there, and this one is to go on. */
+  inherit(): Promise<void>;
   /** Throws KernelError when a port cannot be had. */
   create(mode: Choice['mode'], vip: VipSettings, log: Log): DataPlane;
 }
@@ -59,19 +66,25 @@ export function createPlanes(parts: {
   readonly addon: Addon;
   readonly relay: Relay;
   readonly memoryFile: string;
+  /** The next one to that of the process in whose place this one goes on. */
+  readonly generation: Generation;
   readonly clock: Clock;
   readonly log: Log;
 }): Planes {
-  const { addon, relay, clock, log } = parts;
-  const redirects = createRedirects(clock);
-  const balancing = createNftBalancing(clock);
+  const { addon, relay, generation, clock, log } = parts;
+  const redirects = createRedirects(clock, generation);
+  const balancing = createNftBalancing(clock, generation);
   const masquerade = createHostMasquerade(clock, log);
   const ipvs = createIpvs(clock);
   const flows = createFlows(addon, clock);
   const sysctls = createSysctls();
   const memory = createSysctlMemory(parts.memoryFile);
   const hostSettings = createHostSettings({ sysctls, memory, release: release(), clock, log });
-  const redirectShare = createShares(redirects.set);
+  let redirected: readonly Redirect[] = [];
+  const redirectShare = createShares(async (all: readonly Redirect[]) => {
+    redirected = all;
+    await redirects.set(all);
+  });
   const balancingShare = createShares(balancing.set);
   const masqueradeShare = createShares(masquerade.set);
   // Trials leave alone what VIPs have that are served already.
@@ -83,7 +96,7 @@ export function createPlanes(parts: {
 
   /** Why IPVS cannot serve this VIP, and the mend; undefined with its version when it can. */
   async function tryIpvs(vip: VipSettings): Promise<Trial> {
-    const support = await ipvs.probe(ipvsScheduler(vip.loadBalancer.scheduler));
+    const support = await ipvs.probe(ipvsScheduler(vip.loadBalancer));
     if (!support.ok) return { ok: false, ...ipvsRefusals[support.because] };
     const host = await tryHost('ipvs', vip, async (families) => {
       await trials.masquerade.set(families.map((family) => ({ ip: trialIps[family], port: 9, refuses: true })));
@@ -96,7 +109,7 @@ export function createPlanes(parts: {
     return tryHost('nftables', vip, async (families) => {
       const services = families.map((family) => {
         const ip = trialIps[family];
-        const backends = [1, 2].map((port) => ({ name: `${port}`, ip, port, draining: false }));
+        const backends = [1, 2].map((port) => ({ name: `${port}`, ip, port, weight: 1, draining: false }));
         return { ip, port: 9, scheduler: 'roundrobin' as const, backends };
       });
       await trials.balancing.set(services);
@@ -176,12 +189,25 @@ export function createPlanes(parts: {
   return {
     async removeLeftovers(vips) {
       await hostSettings.restoreLeftovers();
-      for (const table of [redirects, balancing]) await removeTable(table);
+      for (let each = 0; each < (tablesEnd(release()) ? 1 : generations); each++) {
+        for (const table of [createRedirects(clock, each), createNftBalancing(clock, each)]) await removeTable(table);
+      }
       // Asking a kernel without the module would make it load it.
       if ((await sysctls.read('net/ipv4/vs/conntrack')) === undefined) return;
       await removeTable(masquerade);
       await removeServices(vips.flatMap((vip) => vip.addresses.map(({ ip }) => ip)));
       await warnOfKubeVip();
+    },
+    async retire() {
+      await removeTable(balancing);
+      try {
+        await redirects.set(redirected.map(({ ip, toPort }) => ({ ip, port: toPort, toPort })));
+      } catch (error) {
+        log.warn('redirects stay until what is open here has ended', { because: error });
+      }
+    },
+    async inherit() {
+      await hostSettings.inherit();
     },
     removeServices,
     async choose(vip) {
@@ -212,12 +238,12 @@ export function createPlanes(parts: {
       const obstacle = needsProxy(vip);
       if (obstacle !== undefined)
         throw new Error(`${obstacle}, which ${mode} does not reach; restart vipd in mode proxy`);
-      const { scheduler } = vip.loadBalancer;
       if (mode !== 'ipvs') return;
-      const support = await ipvs.probe(ipvsScheduler(scheduler));
+      const scheduler = ipvsScheduler(vip.loadBalancer);
+      const support = await ipvs.probe(scheduler);
       if (support.ok) return;
       const { because, mend } = ipvsRefusals[support.because];
-      throw new Error(`scheduler ${scheduler}: ${because}; ${mend}`);
+      throw new Error(`scheduler ${vip.loadBalancer.scheduler} (${scheduler}): ${because}; ${mend}`);
     },
     create(mode, vip, vipLog) {
       const ips = vip.addresses.map(({ ip }) => ip);
@@ -263,7 +289,7 @@ const ipvsRefusals: Readonly<Record<IpvsRefusal, { readonly because: string; rea
   'no-ip-vs': { because: 'the kernel has no IPVS', mend: 'load its module (modprobe ip_vs)' },
   'no-scheduler': {
     because: 'IPVS lacks the scheduler',
-    mend: 'load its module (modprobe ip_vs_rr, modprobe ip_vs_lc)',
+    mend: 'load its module (modprobe ip_vs_rr, modprobe ip_vs_lc; for weights ip_vs_wrr, ip_vs_wlc)',
   },
   'not-permitted': {
     because: 'IPVS may not be changed here',
@@ -283,4 +309,10 @@ function entryOf(vip: VipSettings): RelayEntry {
 function needsProxy({ addresses, loadBalancer }: VipSettings): string | undefined {
   const { backends } = loadBalancer;
   return backends.from === 'static' ? beyondKernel(addresses, backends.servers)?.because : undefined;
+}
+
+/** Whether the kernel removes a table with the process that made it (NFT_TABLE_F_OWNER, Linux 5.12). @param release the kernel's */
+function tablesEnd(release: string): boolean {
+  const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 5 || (major === 5 && minor >= 12);
 }

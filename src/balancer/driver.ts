@@ -6,7 +6,7 @@ import type { DataPath } from '../vip/data-path.js';
 import type { DataPlane, PlaneBackendStats, PlaneConfig, PlaneStats } from '../vip/data-plane.js';
 import type { BackendStatus, LoadBalancerStatus } from '../vip/status.js';
 import type { HealthChecks } from './health-driver.js';
-import { type Backend, isSame, shareOut } from './pool.js';
+import { type Backend, isSame, shareOut, type WeightedBackend } from './pool.js';
 
 /** How often the connections of backends that are gone are counted; somebody who asks gets counts that are no older than this. */
 const lookInterval = millis(1000);
@@ -15,7 +15,7 @@ const oldest = millis(500);
 const resetPatience = millis(1000);
 
 /** A backend before its checks. */
-export interface Source extends Backend {
+export interface Source extends WeightedBackend {
   /** What Kubernetes says of its node; true for static backends. */
   readonly ready: boolean;
 }
@@ -27,7 +27,7 @@ export interface BalancerConfig extends PlaneConfig {
 
 export interface Balancer extends DataPath, Disposable {
   /** The backends there are, and what serves when none of them can: this node's own server at its addresses. */
-  setSources(sources: readonly Source[], local: readonly Backend[]): void;
+  setSources(sources: readonly Source[], local: readonly WeightedBackend[]): void;
   /** The checks of a backend turned. */
   backendTurned(): void;
   /**
@@ -41,6 +41,12 @@ export interface Balancer extends DataPath, Disposable {
   look(): Promise<void>;
   /** Waits until what was asked for is done; what has failed, if something has. */
   settled(): Promise<string | undefined>;
+  /** Whether each backend has been checked once. */
+  isChecked(): boolean;
+  /** As `HealthChecks.opinions`. */
+  opinions(): ReturnType<HealthChecks['opinions']>;
+  /** Those that an operator drains. */
+  drained(): readonly string[];
   /** Whether a backend is up, as the checks of this node have it. */
   reaches(): boolean;
   status(): LoadBalancerStatus;
@@ -62,7 +68,7 @@ export function createBalancer(parts: {
   const { plane, checks, clock, log } = parts;
   let { config } = parts;
   let sources: readonly Source[] = [];
-  let local: readonly Backend[] = [];
+  let local: readonly WeightedBackend[] = [];
   /** The kernel does not cross address families: there each has its own pool. */
   const pools: readonly (Family | 'any')[] = plane.mode === 'proxy' ? ['any'] : [4, 6];
   const drained = new Set<string>();
@@ -127,10 +133,11 @@ export function createBalancer(parts: {
     const result = check?.health.lastResult;
     const at = check?.at?.toISOString();
     const serves = isUp(source) && (source.ready || !sources.some((s) => s.ready));
-    const { name } = source;
+    const { name, weight } = source;
     return {
       name,
       address: endpoint(source.ip, source.port),
+      ...(config.weighted ? { weight } : {}),
       state: !serves ? 'down' : drained.has(name) ? 'draining' : 'up',
       drained: drained.has(name),
       connections: counters.filter((c) => isSame(c, source)).reduce((all, { open }) => all + open, 0),
@@ -203,6 +210,9 @@ export function createBalancer(parts: {
         backends: sources.map((s) => backendStatus(s, counters)),
       };
     },
+    isChecked: () => sources.every((s) => checks.of(s)?.health.lastResult !== undefined),
+    opinions: () => checks.opinions(),
+    drained: () => [...drained],
     reaches: () => sources.some(isUp),
     stats: () => plane.stats(),
     [Symbol.dispose]() {

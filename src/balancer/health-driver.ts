@@ -1,3 +1,4 @@
+import type { Endpoint } from '../kernel/ports.js';
 import { endpoint } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
@@ -12,6 +13,7 @@ import {
   initialHealth,
   mendOf,
   nextCheckAt,
+  type Opinion,
   started,
 } from './health.js';
 import type { Backend } from './pool.js';
@@ -35,6 +37,8 @@ export interface HealthChecks extends Disposable {
   /** Checks in another way from now on; every backend keeps its state. */
   change(checking: Checking): void;
   of(backend: Backend): CheckReport | undefined;
+  /** What is thought of those that have been checked. */
+  opinions(): readonly (Endpoint & Opinion)[];
 }
 
 interface Target {
@@ -57,6 +61,8 @@ export function createHealthChecks(
     readonly clock: Clock;
     readonly seed: Seed;
     readonly log: Log;
+    /** What an earlier process of this node thought: where there is that, checks go on and do not begin. */
+    readonly before?: readonly (Endpoint & Opinion)[];
     readonly onChange: (backend: Backend, up: boolean) => void;
     readonly onCheck: (backend: Backend, result: CheckResult, took: Millis) => void;
   },
@@ -128,10 +134,12 @@ export function createHealthChecks(
         const drawn = random(seed);
         seed = drawn.seed;
         const own = Math.floor(drawn.value * 2 ** 31) as Seed;
+        const opinion = parts.before?.find(({ ip, port }) => ip === backend.ip && port === backend.port);
+        const { up = false, against = 0, lastResult } = opinion ?? {};
         const target: Target = {
           backend,
           end: new AbortController(),
-          health: initialHealth(clock.now(), own),
+          health: { ...initialHealth(clock.now(), own), up, against, lastResult },
           at: undefined,
           timer: undefined,
           said: new Set(),
@@ -144,6 +152,10 @@ export function createHealthChecks(
       ({ config, probe } = checking);
       for (const target of targets.values()) schedule(target);
     },
+    opinions: () =>
+      [...targets.values()].flatMap(({ backend: { ip, port }, health: { up, against, lastResult } }) =>
+        lastResult === undefined ? [] : [{ ip, port, up, against, lastResult }],
+      ),
     of: (backend) => {
       const target = targets.get(keyOf(backend));
       return target === undefined ? undefined : { health: target.health, at: target.at };

@@ -79,6 +79,9 @@ export function initialHealth(now: Instant, seed: Seed): HealthState {
   return { up: false, against: 0, lastResult: undefined, running: 0, lastStart: now, share: 0, seed };
 }
 
+/** What another process of this node thinks of a backend. */
+export type Opinion = Pick<HealthState, 'up' | 'against' | 'lastResult'>;
+
 /** A check begins. */
 export function started(state: HealthState, now: Instant): HealthState {
   const { value, seed } = random(state.seed);

@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity, connect, type TLSSocket } from 'node:tls';
+import { connect, isIP } from 'node:net';
+import { type ConnectionOptions, checkServerIdentity, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../time/clock.js';
 import { plus } from '../time/instant.js';
 import type { CheckFailure, CheckResult } from './health.js';
@@ -20,6 +20,8 @@ export interface HttpsCheck {
   readonly aliveStatuses: readonly number[];
   /** `insecure`: any certificate will do. */
   readonly trust: Trust | 'insecure';
+  /** What is sent on each connection before TLS. */
+  readonly introduction?: Uint8Array | undefined;
 }
 
 /**
@@ -63,17 +65,19 @@ interface Attempt {
 /** Connects and asks once. `settle` is called with every result there could be; the first one counts. */
 function ask(
   backend: Backend,
-  { path, serverName, aliveStatuses, trust }: HttpsCheck,
+  { path, serverName, aliveStatuses, trust, introduction }: HttpsCheck,
   secure: ConnectionOptions,
   settle: (result: CheckResult) => void,
 ): Attempt {
   const name = serverName ?? backend.ip;
   let waitsFor = 'a connection';
   let complete = false;
-  const socket = connect({
+  const connection = connect({ host: backend.ip, port: backend.port });
+  // Written before TLS has the connection, it goes out before anything of TLS.
+  if (introduction !== undefined) connection.write(introduction);
+  const socket = tlsConnect({
     ...secure,
-    host: backend.ip,
-    port: backend.port,
+    socket: connection,
     ALPNProtocols: ['http/1.1'],
     rejectUnauthorized: trust !== 'insecure',
     // SNI has names, never addresses (RFC 6066 section 3).
@@ -81,7 +85,8 @@ function ask(
     checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
   });
   const broken = (error: NodeJS.ErrnoException) => settle(failed(failureOf(error, socket), error.message));
-  socket.on('connect', () => {
+  connection.on('error', broken);
+  connection.on('connect', () => {
     waitsFor = 'TLS';
   });
   socket.on('secureConnect', () => {

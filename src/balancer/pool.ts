@@ -6,8 +6,14 @@ export interface Backend {
   readonly port: number;
 }
 
+/** A backend that may get connections. */
+export interface WeightedBackend extends Backend {
+  /** Its part of the connections beside the others': a whole number from 1 to 256. */
+  readonly weight: number;
+}
+
 /** A backend as it is known: where it comes from, and what its checks and the operator say. */
-export interface Candidate extends Backend {
+export interface Candidate extends WeightedBackend {
   /** What Kubernetes says of its node; true for static backends. */
   readonly ready: boolean;
   readonly up: boolean;
@@ -15,7 +21,7 @@ export interface Candidate extends Backend {
   readonly drained: boolean;
 }
 
-export interface Share extends Backend {
+export interface Share extends WeightedBackend {
   /** Gets no new connections; open ones go on. */
   readonly draining: boolean;
 }
@@ -28,13 +34,13 @@ export interface Share extends Backend {
  */
 export function shareOut(
   candidates: readonly Candidate[],
-  local: readonly Backend[],
+  local: readonly WeightedBackend[],
   whenDown: 'close' | 'keep',
 ): { readonly shares: readonly Share[]; readonly isLastResort: boolean } {
   const anyReady = candidates.some((c) => c.ready);
   const usable = candidates.filter((c) => c.up && !c.drained && (c.ready || !anyReady));
   const isLastResort = usable.length === 0 && local.length > 0;
-  const takers: readonly Backend[] = isLastResort ? local : usable;
+  const takers: readonly WeightedBackend[] = isLastResort ? local : usable;
   const keepers = candidates.filter((c) => c.up || whenDown === 'keep');
   const shares = [...takers.map((b) => share(b, false)), ...keepers.map((b) => share(b, true))];
   // One address has one share, whatever names it has; first come those that take connections.
@@ -45,6 +51,6 @@ export function isSame(a: Backend, b: Backend): boolean {
   return a.ip === b.ip && a.port === b.port;
 }
 
-function share({ name, ip, port }: Backend, draining: boolean): Share {
-  return { name, ip, port, draining };
+function share({ name, ip, port, weight }: WeightedBackend, draining: boolean): Share {
+  return { name, ip, port, weight, draining };
 }

@@ -11,8 +11,9 @@ export type Prober = (backend: Backend, timeout: Millis, signal: AbortSignal) =>
  * A check that a TCP connection is taken. It is reset at once, so that neither side keeps anything of it (no TIME_WAIT here, no
  * conntrack entry on the way). A Go server logs an unfinished TLS handshake whether it ends with a FIN or a reset; kube-apiserver
  * does so from verbosity 5 only (tlsHandshakeErrorWriter in apiserver/pkg/server/secure_serving.go), so neither is louder.
+ * @param introduction what is sent on each connection first
  */
-export function createTcpProber(clock: Clock): Prober {
+export function createTcpProber(clock: Clock, introduction?: Uint8Array): Prober {
   return (backend, timeout, signal) =>
     new Promise((resolve) => {
       const socket = connect({ host: backend.ip, port: backend.port });
@@ -27,7 +28,10 @@ export function createTcpProber(clock: Clock): Prober {
         else socket.destroy();
         resolve(result);
       }
-      socket.on('connect', () => settle({ ok: true }));
+      socket.on('connect', () => {
+        if (introduction === undefined) settle({ ok: true });
+        else socket.write(introduction, (error) => error ?? settle({ ok: true }));
+      });
       socket.on('error', (error: NodeJS.ErrnoException) => {
         settle({ ok: false, because: connectionFailure(error.code), detail: error.message });
       });

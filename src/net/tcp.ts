@@ -2,7 +2,7 @@ import { writeUint16 } from './bytes.js';
 import { internetChecksum } from './checksum.js';
 import { familyOf, type Ip, ipBytes } from './ip.js';
 
-/** A TCP segment that carries nothing but an acknowledgement and perhaps a timestamp (RFC 9293 section 3.1, RFC 7323 section 3.2). */
+/** A TCP segment that carries an acknowledgement, perhaps a timestamp and a zero byte (RFC 9293 section 3.1, RFC 7323 section 3.2). */
 export interface TcpAcknowledgement {
   readonly source: { readonly ip: Ip; readonly port: number };
   /** Of the source's address family. */
@@ -11,6 +11,7 @@ export interface TcpAcknowledgement {
   readonly sequence: number;
   readonly acknowledged: number;
   readonly timestamp: number | undefined;
+  readonly hasByte: boolean;
 }
 
 const protocolTcp = 6;
@@ -34,14 +35,16 @@ export function encodeTcpAcknowledgement(segment: TcpAcknowledgement): Uint8Arra
   return packet;
 }
 
-function encodeSegment({ source, destination, sequence, acknowledged, timestamp }: TcpAcknowledgement): Uint8Array {
-  const bytes = new Uint8Array(headerLength + (timestamp === undefined ? 0 : timestampLength));
+function encodeSegment(segment: TcpAcknowledgement): Uint8Array {
+  const { source, destination, sequence, acknowledged, timestamp, hasByte } = segment;
+  const dataOffset = headerLength + (timestamp === undefined ? 0 : timestampLength);
+  const bytes = new Uint8Array(dataOffset + (hasByte ? 1 : 0));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, source.port);
   view.setUint16(2, destination.port);
   view.setUint32(4, sequence);
   view.setUint32(8, acknowledged);
-  bytes[12] = (bytes.length / 4) << 4;
+  bytes[12] = (dataOffset / 4) << 4;
   bytes[13] = ackFlag;
   view.setUint16(14, 0xffff);
   if (timestamp !== undefined) {

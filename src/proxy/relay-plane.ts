@@ -1,11 +1,13 @@
 import { KernelError } from '../kernel/errors.js';
-import type { Redirect, Relay, RelayBackendStats, RelayListener } from '../kernel/ports.js';
+import type { Redirect, Relay, RelayListener } from '../kernel/ports.js';
 import type { Share } from '../kernel/shares.js';
 import { endpoint, type Ip } from '../net/ip.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { millis, plus } from '../time/instant.js';
 import { type DataPlane, goneFrom, type PlaneBackend, type PlaneConfig, type PlaneStats } from '../vip/data-plane.js';
+import { resetClients } from './reset.js';
+import { sumBackends, sumEndings } from './sums.js';
 
 /**
  * `redirect`: the backends' own server may listen on this host's VIP:port (on 0.0.0.0), now or later, so the proxy takes another
@@ -16,9 +18,6 @@ export type RelayEntry = 'redirect' | 'listen';
 const redirectRetry = millis(1000);
 /** 6443 is redirected to 16443. */
 const besideOffset = 10_000;
-/** The relay resets thousands of connections in some milliseconds; its clients are not waited for longer than this. */
-const resetPatience = millis(500);
-const resetLook = millis(2);
 
 interface Entry {
   readonly ip: Ip;
@@ -138,27 +137,15 @@ export function createRelayPlane(parts: {
     isOpen = false;
     retry?.[Symbol.dispose]();
     apply();
-    const wanted = listeners().map((listener) => {
-      const done = listener.stats().resets + 1;
-      listener.reset();
-      return { listener, done };
-    });
+    const resetting = resetClients(listeners(), clock);
     retired = [];
-    const end = plus(clock.now(), resetPatience);
-    while (clock.now() < end && wanted.some(({ listener, done }) => listener.stats().resets < done)) {
-      await new Promise<void>((resolve) => clock.at(plus(clock.now(), resetLook), resolve));
-    }
+    await resetting;
   }
 
   function stats(): PlaneStats {
     const all = listeners().map((listener) => listener.stats());
-    const sums = new Map<string, RelayBackendStats>();
-    for (const backend of all.flatMap((s) => s.backends)) {
-      const key = `${backend.name} ${endpoint(backend.ip, backend.port)}`;
-      const sum = sums.get(key);
-      sums.set(key, sum === undefined ? backend : add(sum, backend));
-    }
-    return { refused: all.reduce((total, one) => total + one.refused, 0), backends: [...sums.values()] };
+    const refused = all.reduce((total, one) => total + one.refused, 0);
+    return { refused, endings: sumEndings(all), backends: sumBackends(all) };
   }
 
   return {
@@ -208,16 +195,4 @@ function isInUse(error: unknown): boolean {
 
 function isUsed({ listener }: Entry): boolean {
   return listener.stats().backends.some(({ open }) => open > 0);
-}
-
-function add(a: RelayBackendStats, b: RelayBackendStats): RelayBackendStats {
-  return {
-    ...a,
-    open: a.open + b.open,
-    total: a.total + b.total,
-    failed: a.failed + b.failed,
-    reset: a.reset + b.reset,
-    bytesFromClient: a.bytesFromClient + b.bytesFromClient,
-    bytesToClient: a.bytesToClient + b.bytesToClient,
-  };
 }

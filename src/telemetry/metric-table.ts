@@ -100,6 +100,11 @@ export const metricTable = {
     'Connections of clients that no backend took; only the proxy knows.',
     ['vip'],
   ),
+  connectionsEnded: counter(
+    'vipd_connections_ended_total',
+    "Connections that ended, and clients that were refused, by HAProxy's two letters for why: -- in order, CD and SD reset by client and backend, cD and sD vanished, CC the client left before it had a backend, SC and sC no backend took it, RC descriptors or memory were short, DD the backend went down, KD the VIP was given up; only the proxy knows.",
+    ['vip', 'code'],
+  ),
   bytes: counter(
     'vipd_bytes_total',
     'What was carried, from_client or to_client: payload in the proxy, whole IP packets in the kernel.',

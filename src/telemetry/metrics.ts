@@ -137,6 +137,7 @@ function createInstruments(registry: Registry) {
     connectionsFailed: counter(table.connectionsFailed),
     connectionsReset: counter(table.connectionsReset),
     connectionsRefused: counter(table.connectionsRefused),
+    connectionsEnded: counter(table.connectionsEnded),
     bytes: counter(table.bytes),
     loopLag: histogram(table.loopLag),
     apiRequests: counter(table.apiRequests),
@@ -146,8 +147,10 @@ function createInstruments(registry: Registry) {
 /** Makes the series that are read, not counted here, those of the readings and no others. */
 function show(instruments: Instruments, node: string, readings: readonly VipReading[]): void {
   const { isLeader, held, leaseAge, vrrpPriority, vrrpState, dataPlane, backendUp } = instruments;
-  const { connectionsOpen, connections, connectionsFailed, connectionsReset, connectionsRefused, bytes } = instruments;
-  const relayed = [connectionsOpen, connections, connectionsFailed, connectionsReset, connectionsRefused, bytes];
+  const { connectionsOpen, connections, connectionsFailed, connectionsReset, connectionsRefused } = instruments;
+  const { connectionsEnded, bytes } = instruments;
+  const opened = [connectionsOpen, connections, connectionsFailed, connectionsReset];
+  const relayed = [...opened, connectionsRefused, connectionsEnded, bytes];
   const read = [isLeader, held, leaseAge, vrrpPriority, vrrpState, dataPlane, backendUp, ...relayed];
   for (const instrument of read) instrument.reset();
   for (const { status, lease, traffic } of readings) {
@@ -166,6 +169,8 @@ function show(instruments: Instruments, node: string, readings: readonly VipRead
       backendUp.set({ vip, backend: name }, state === 'up' ? 1 : 0);
     if (traffic === undefined) continue;
     if (traffic.refused !== undefined) connectionsRefused.inc({ vip }, traffic.refused);
+    for (const [code, count] of Object.entries(traffic.endings ?? {}))
+      if (count > 0) connectionsEnded.inc({ vip, code }, count);
     for (const stats of traffic.backends) {
       const labels = { vip, backend: stats.name };
       connectionsOpen.inc(labels, stats.open);

@@ -40,15 +40,17 @@ function vipSection(vip: VipStatus): string {
     ...(balancer.trouble === undefined ? [] : [['trouble', balancer.trouble] as const]),
   ];
   const rows = facts.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`);
-  const head = '<tr><th>backend</th><th>address</th><th>state</th><th>connections</th><th>last check</th></tr>';
-  const backends = balancer.backends.map(({ name, address, state, connections, lastCheck }) => {
+  const isWeighted = balancer.backends.some(({ weight }) => weight !== undefined);
+  const head = ['backend', 'address', ...(isWeighted ? ['weight'] : []), 'state', 'connections', 'last check'];
+  const backends = balancer.backends.map(({ name, address, weight, state, connections, lastCheck }) => {
     const check = lastCheck === undefined ? 'not yet' : `${lastCheck.result}, ${lastCheck.at}`;
-    const cells = [name, address, state, String(connections), check].map((cell) => `<td>${escapeHtml(cell)}</td>`);
-    return `<tr${state === 'down' ? ' class="bad"' : ''}>${cells.join('')}</tr>`;
+    const cells = [name, address, ...(isWeighted ? [String(weight)] : []), state, String(connections), check];
+    const row = cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('');
+    return `<tr${state === 'down' ? ' class="bad"' : ''}>${row}</tr>`;
   });
   return `<h2${vip.role === 'fault' ? ' class="bad"' : ''}>${escapeHtml(vip.name)}</h2>
 <table>${rows.join('')}</table>
-${backends.length === 0 ? '<p>no backends</p>' : `<table>${head}${backends.join('')}</table>`}`;
+${backends.length === 0 ? '<p>no backends</p>' : `<table><tr><th>${head.join('</th><th>')}</th></tr>${backends.join('')}</table>`}`;
 }
 
 const entities: Readonly<Record<string, string>> = {

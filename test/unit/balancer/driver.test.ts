@@ -13,10 +13,12 @@ import { silentLog } from '../../fakes/log.js';
 const config: BalancerConfig = {
   ports: [6443],
   scheduler: 'roundrobin',
+  weighted: false,
+  proxyProtocol: 'off',
   connectTimeout: millis(1000),
   whenBackendDown: 'close',
 };
-const source = (name: string, ip: string): Source => ({ name, ip: ip as Ip, port: 6443, ready: true });
+const source = (name: string, ip: string): Source => ({ name, ip: ip as Ip, port: 6443, weight: 1, ready: true });
 const a = source('a', '10.0.0.1');
 const b = source('b', '10.0.0.2');
 const c = source('c', '10.0.0.3');
@@ -56,6 +58,7 @@ function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
       watched = backends;
     },
     change() {},
+    opinions: () => [],
     of({ ip }: Backend) {
       const up = verdicts.get(ip);
       const lastResult = up === undefined ? undefined : ({ ok: true } as const);
@@ -75,6 +78,7 @@ function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
     verdicts.set(backend.ip, up);
     balancer.backendTurned();
   };
+  const weights = () => given.map(({ weight }) => weight);
   const words = () => given.map(({ ip, draining }) => `${ip}${draining ? ' drains' : ''}`).join(', ');
   /** What is checked. */
   const checked = () => watched.map(({ ip }) => ip).join(', ');
@@ -85,7 +89,7 @@ function open(mode: DataPlane['mode'], change: Partial<BalancerConfig> = {}) {
   const stopCounting = () => {
     isCounting = false;
   };
-  return { balancer, turn, words, checked, settled, openConnections, stopCounting };
+  return { balancer, turn, words, weights, checked, settled, openConnections, stopCounting };
 }
 
 test('those that come are waited for while nothing is known of them: those that go serve on', async () => {
@@ -103,6 +107,32 @@ test('those that come are waited for while nothing is known of them: those that 
   assert.equal(words(), '10.0.0.1');
   turn(c, true);
   assert.equal(words(), '10.0.0.3, 10.0.0.1 drains');
+});
+
+test('a weight is changed in place, and shown where it may be other than 1', async () => {
+  const { balancer, turn, words, weights } = open('proxy');
+  const shown = () => balancer.status().backends.map((backend) => ('weight' in backend ? backend.weight : 'none'));
+  balancer.setSources([a, b], []);
+  await balancer.open();
+  turn(a, true);
+  turn(b, true);
+  assert.deepEqual(
+    [weights(), shown()],
+    [
+      [1, 1],
+      ['none', 'none'],
+    ],
+  );
+  balancer.change({ ...config, weighted: true });
+  balancer.setSources([{ ...a, weight: 3 }, b], []);
+  assert.deepEqual(
+    [weights(), shown()],
+    [
+      [3, 1],
+      [3, 1],
+    ],
+  );
+  assert.equal(words(), '10.0.0.1, 10.0.0.2');
 });
 
 test('one that comes and is down ends the wait', async () => {

@@ -5,10 +5,10 @@ import type { Ip } from '../../../src/net/ip.js';
 
 function candidate(name: string, state: Partial<Candidate>): Candidate {
   const number = name.charCodeAt(0) - 96;
-  return { name, ip: `10.0.0.${number}` as Ip, port: 6443, ready: true, up: true, drained: false, ...state };
+  return { name, ip: `10.0.0.${number}` as Ip, port: 6443, weight: 1, ready: true, up: true, drained: false, ...state };
 }
 
-const local = { name: 'self', ip: '127.0.0.1' as Ip, port: 6443 };
+const local = { name: 'self', ip: '127.0.0.1' as Ip, port: 6443, weight: 1 };
 
 /** Names of those that get new connections, then of those that keep theirs. */
 function names(

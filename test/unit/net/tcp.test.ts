@@ -17,12 +17,13 @@ test('the checksum is the example’s (RFC 1071 section 3)', () => {
 });
 
 test('an acknowledgement, byte for byte', () => {
-  const hex = (family: 4 | 6, timestamp?: number) =>
+  const hex = (family: 4 | 6, timestamp?: number, hasByte = false) =>
     Buffer.from(
-      encodeTcpAcknowledgement({ ...ends[family], sequence: 1, acknowledged: 0xfffffffe, timestamp }),
+      encodeTcpAcknowledgement({ ...ends[family], sequence: 1, acknowledged: 0xfffffffe, timestamp, hasByte }),
     ).toString('hex');
   const tcp = (length: string, checksum: string) => `192b9c4000000001fffffffe${length}10ffff${checksum}0000`;
   assert.match(hex(4), new RegExp(`^45000028000040004006....c0000264c6336409${tcp('50', '....')}$`));
+  assert.match(hex(4, undefined, true), new RegExp(`^45000029000040004006....c0000264c6336409${tcp('50', '....')}00$`));
   assert.match(
     hex(6, 7),
     new RegExp(
@@ -38,8 +39,10 @@ test('both checksums hold for every packet', () => {
       uint32,
       uint32,
       fc.option(uint32, { nil: undefined }),
-      (family, sequence, acknowledged, timestamp) => {
-        const packet = encodeTcpAcknowledgement({ ...ends[family], sequence, acknowledged, timestamp });
+      fc.boolean(),
+      (family, sequence, acknowledged, timestamp, hasByte) => {
+        const segment = { ...ends[family], sequence, acknowledged, timestamp, hasByte };
+        const packet = encodeTcpAcknowledgement(segment);
         const [start, addresses] = family === 4 ? [20, packet.subarray(12, 20)] : [40, packet.subarray(8, 40)];
         const tcp = packet.subarray(start);
         if (family === 4) assert.equal(internetChecksum(packet.subarray(0, start)), 0);
