@@ -9,8 +9,14 @@ export interface ElectionParts {
   readonly election: Election;
   /** Called before the election starts. */
   start(): void;
+  /** Whether it knows what it must know to lead. */
+  isPrepared(): boolean;
+  /** Why it could not lead as things are, in words. */
+  unable(): string | undefined;
   /** Called when the VIP is given up and away. */
   stop(): Promise<void>;
+  /** Called when another process has gone on: nobody is told. */
+  retire(): void;
   network(change: NetworkChange): void;
   /** Elects by other settings from now on. */
   change(settings: VipSettings): void;
@@ -34,7 +40,10 @@ export interface ElectionParts {
 /** For an election that has nothing of it. */
 export const nothingMore: Omit<ElectionParts, 'election'> = {
   start() {},
+  isPrepared: () => true,
+  unable: () => undefined,
   async stop() {},
+  retire() {},
   network() {},
   change() {},
   reaches() {},

@@ -226,9 +226,24 @@ export function createStandingVip(
       selector = other;
       if (started) look();
     },
-    start() {
+    prepare: () => standing?.vip.prepare(),
+    isPrepared: () => standing?.vip.isPrepared() ?? true,
+    get stage() {
+      return standing?.vip.stage ?? 'off';
+    },
+    identity: () => standing?.vip.identity() ?? { name: settings.name, is: waiting },
+    cede: async () => (await standing?.vip.cede()) ?? { name: settings.name, held: false },
+    retire() {
+      stopped = true;
+      timer?.[Symbol.dispose]();
+      names[Symbol.dispose]();
+      standing?.vip.retire();
+    },
+    drained: () => standing?.vip.drained() ?? [],
+    opinions: () => standing?.vip.opinions() ?? [],
+    start(bequest) {
       started = true;
-      standing?.vip.start();
+      standing?.vip.start(bequest);
       names.start(look);
       if (standing?.selector !== selector || standing === undefined) look();
     },

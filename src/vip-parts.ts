@@ -1,34 +1,23 @@
-import { randomInt } from 'node:crypto';
-import { type Balancer, createBalancer, type Source } from './balancer/driver.js';
-import { type Checking, createHealthChecks } from './balancer/health-driver.js';
-import { createHttpsProber } from './balancer/https-prober.js';
-import type { Backend } from './balancer/pool.js';
-import { createTcpProber, type Prober } from './balancer/prober.js';
-import { authoritiesIn, createTrust } from './balancer/trust.js';
-import type { HealthCheckSettings, VipSettings } from './config/settings.js';
+import type { Opinion } from './balancer/health.js';
+import type { VipSettings } from './config/settings.js';
 import { type ElectionParts, nothingMore } from './election-parts.js';
 import type { Ground } from './ground.js';
-import type { Network, NetworkChange, PacketSockets, Programs, VrrpSockets } from './kernel/ports.js';
+import type { CededVip, VipIdentity } from './handover/messages.js';
+import type { Endpoint, Network, NetworkChange, PacketSockets, Programs, VrrpSockets } from './kernel/ports.js';
 import type { KubernetesClient } from './kubernetes/client.js';
 import type { ClusterCa } from './kubernetes/credentials.js';
-import { asObject } from './kubernetes/json.js';
-import { createLeaseApi } from './kubernetes/lease-api.js';
-import { createNodeApi } from './kubernetes/node-api.js';
-import { createLeaseElection } from './lease/driver.js';
-import { isApiAway, knownLease } from './lease/state.js';
-import { type Family, familyOf, loopbackOf } from './net/ip.js';
-import type { ControlPlaneNode } from './nodes/node.js';
+import { createLeaseParts } from './lease-parts.js';
+import { createLoadBalancer } from './load-balancer-parts.js';
 import type { Choice, Planes } from './planes.js';
 import type { Signs } from './signs-parts.js';
 import type { Log } from './telemetry/log.js';
 import type { Metrics, VipReading } from './telemetry/metrics.js';
-import { createWatchLog } from './telemetry/watch-log.js';
 import type { Clock } from './time/clock.js';
 import { millis } from './time/instant.js';
-import type { Seed } from './time/random.js';
 import { createAlways } from './vip/always.js';
 import type { DataPath } from './vip/data-path.js';
 import { createVipDriver, type VipDriver } from './vip/driver.js';
+import type { Bequest } from './vip/election.js';
 import { isHeld, type VipConfig } from './vip/state.js';
 import type { LoadBalancerStatus, VipStatus } from './vip/status.js';
 import { createVrrpParts } from './vrrp-parts.js';
@@ -46,13 +35,35 @@ export interface Shared {
   /** What the API servers' certificates are verified with, as the kubeconfig has it now. */
   readonly clusterCa: () => ClusterCa;
   readonly signs: Pick<Signs, 'serves'>;
+  /** What an earlier process of this node thought of a VIP's backends. */
+  readonly opinions: (vip: string) => readonly BackendOpinion[];
   readonly log: Log;
   readonly metrics: Metrics;
 }
 
+/** What is thought of a backend. */
+export type BackendOpinion = Endpoint & Opinion;
+
 /** A VIP with all its parts. */
 export interface Vip {
-  start(): void;
+  /** Does what can be done before `start`, without a word to anybody: backends are found and checked. */
+  prepare(): void;
+  /** Whether that is done. */
+  isPrepared(): boolean;
+  /** Contends. @param bequest as `VipDriver.start` */
+  start(bequest?: Bequest): void;
+  /** Whether the VIP is on this node, announced and balanced; whether it is on its way there or away. */
+  readonly stage: 'off' | 'serving' | 'between';
+  /** What must be the same in a process that goes on with it. */
+  identity(): VipIdentity;
+  /** As `VipDriver.cede`. */
+  cede(): Promise<CededVip>;
+  /** Another process has gone on: ends, and touches nothing. */
+  retire(): void;
+  /** The backends that an operator drains. */
+  drained(): readonly string[];
+  /** What is thought of each backend. */
+  opinions(): readonly BackendOpinion[];
   network(change: NetworkChange): void;
   stop(): Promise<void>;
   /** Reads anew what `reading` says of connections. */
@@ -71,8 +82,6 @@ export interface Vip {
   dump(): Readonly<Record<string, unknown>>;
 }
 
-/** How much longer than two announcements a node listens that boots without an API. */
-const bootMargin = 500;
 /** How long beyond a Lease a holder is waited for that still answers for the address. */
 const patienceMargin = 500;
 export const offStatus: LoadBalancerStatus = {
@@ -148,13 +157,46 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
     return found;
   }
 
+  let isPreparing = false;
+  let hasStarted = false;
+  function prepare(): void {
+    if (isPreparing) return;
+    isPreparing = true;
+    balancer?.start();
+    parts.start();
+  }
+
   return {
-    start() {
-      balancer?.start();
-      parts.start();
-      driver.start();
+    prepare,
+    isPrepared: () => (balancer?.isPrepared() ?? true) && parts.isPrepared(),
+    start(bequest) {
+      prepare();
+      hasStarted = true;
+      driver.start(bequest);
     },
+    get stage() {
+      const { kind } = driver.view().state.stage;
+      return kind === 'off' || kind === 'serving' ? kind : 'between';
+    },
+    identity() {
+      const { name } = settings;
+      const is = identityOf(settings, shared.node, driver.view().link.name, ground.choice.mode);
+      return { name, is, unable: parts.unable() };
+    },
+    async cede() {
+      const { name } = settings;
+      const bequest = await driver.cede();
+      return { name, held: isHeld(driver.view().state), bequest };
+    },
+    retire() {
+      balancer?.stop();
+      parts.retire();
+    },
+    drained: () => balancer?.path.drained() ?? [],
+    opinions: () => balancer?.path.opinions() ?? [],
     network(change) {
+      // Nothing is done by one that does not contend yet.
+      if (!hasStarted) return;
       parts.network(change);
       driver.network(change);
     },
@@ -202,6 +244,17 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
   };
 }
 
+/** Where one process leads and another goes on, all of this is the same. */
+function identityOf({ addresses, election }: VipSettings, node: string, link: string, mode: Choice['mode']): string {
+  const { type, lease, vrrp } = election;
+  const elects = {
+    none: [],
+    lease: [lease.namespace, lease.name, node],
+    vrrp: [vrrp.version, vrrp.virtualRouterId, vrrp.unicastSource],
+  }[type];
+  return JSON.stringify([addresses.map(({ ip }) => ip), link, mode, type, ...elects]);
+}
+
 function driverConfig({ deadManSwitch, announce, election }: VipSettings): VipConfig {
   // With VRRP the protocol alone decides (VipConfig.probeFirst).
   const probeFirst = election.type !== 'vrrp';
@@ -217,187 +270,6 @@ function createElection(settings: VipSettings, ground: Ground, shared: Shared, l
     case 'lease':
       return createLeaseParts(settings, shared, log);
   }
-}
-
-function createLeaseParts(
-  settings: VipSettings,
-  { node, clock, metrics, kubernetes }: Shared,
-  log: Log,
-): ElectionParts {
-  const { namespace, name, duration, renewDeadline, retryPeriod } = settings.election.lease;
-  let { annotations } = settings.election.lease;
-  const election = createLeaseElection({
-    api: createLeaseApi(kubernetes(), { namespace, name, annotations: () => annotations }, clock),
-    clock,
-    config: {
-      ...{ identity: node, duration, renewDeadline, retryPeriod, onApiLoss: settings.election.onApiLoss },
-      // Whoever has the address has announced it twice by then.
-      bootPatience: millis(2 * settings.announce.interval + bootMargin),
-    },
-    seed: randomInt(2 ** 31) as Seed,
-    log,
-    observer: {
-      request(purpose, result, took) {
-        metrics.apiAnswered(purpose, result);
-        if (purpose === 'renew' && result === 'ok') metrics.leaseRenewed(name, took / 1000);
-      },
-      transition: () => metrics.leaderChanged(name),
-    },
-  });
-  const leaseAge = () => {
-    const { known } = election.state();
-    return known?.lease === undefined ? undefined : (clock.now() - known.since) / 1000;
-  };
-  return {
-    ...nothingMore,
-    election,
-    leaseAge,
-    isUnproven() {
-      const state = election.state();
-      const { role, authority } = election.leadership();
-      const hasProof = role === 'follower' || authority.kind === 'proven';
-      return !hasProof || (isApiAway(state) && (role === 'leader' || knownLease(state) !== undefined));
-    },
-    change(next) {
-      annotations = next.election.lease.annotations;
-    },
-    lease() {
-      const uid = asObject(election.state().known?.lease?.object.metadata)?.uid;
-      return { namespace, name, uid: typeof uid === 'string' ? uid : undefined };
-    },
-    state() {
-      const { config: _, known, ...state } = election.state();
-      if (known?.lease === undefined) return { ...state, known };
-      const { object: __, ...lease } = known.lease;
-      return { ...state, known: { ...known, lease } };
-    },
-  };
-}
-
-interface LoadBalancer {
-  readonly path: Balancer;
-  start(): void;
-  /** Throws an Error when it cannot; then changing back is what is left to do. */
-  change(settings: VipSettings): Promise<void>;
-  stop(): void;
-}
-
-function createLoadBalancer(
-  first: VipSettings,
-  ground: Ground,
-  shared: Shared,
-  log: Log,
-  onReach: (reaches: boolean) => void,
-): LoadBalancer {
-  const { clock, metrics, planes } = shared;
-  const { mode, because } = ground.choice;
-  let settings = first;
-  let nodes: readonly ControlPlaneNode[] = [];
-  log.info('data plane', { mode, because });
-  const checks = createHealthChecks({
-    ...createChecking(settings.loadBalancer.healthCheck, shared),
-    clock,
-    seed: randomInt(2 ** 31) as Seed,
-    log,
-    onChange() {
-      path.backendTurned();
-      onReach(path.reaches());
-    },
-    onCheck: (backend, _result, took) => metrics.checked(settings.name, backend.name, took / 1000),
-  });
-  const plane = planes.create(mode, settings, log);
-  const path = createBalancer({ plane, because, config: settings.loadBalancer, checks, clock, log });
-  let watch: Disposable | undefined;
-
-  function setSources(): void {
-    const { backends } = settings.loadBalancer;
-    if (backends.from === 'static') {
-      path.setSources(
-        backends.servers.map((server) => ({ ...server, ready: true })),
-        [],
-      );
-    } else {
-      const families = poolFamilies(settings, mode);
-      const sources = families.flatMap((family) => sourcesOf(nodes, backends.port, family));
-      path.setSources(
-        sources,
-        families.flatMap((family) => localBackend(family, sources, backends.port)),
-      );
-    }
-    onReach(path.reaches());
-  }
-
-  /**
-   * This node's own API server. The proxy reaches it whatever address the node has; what the kernel sends on must be an address that
-   * clients' packets can be sent to: that of the Node, or one of the interface.
-   */
-  function localBackend(family: Family, sources: readonly Source[], port: number): readonly Backend[] {
-    const name = shared.node;
-    if (mode === 'proxy') return [{ name, ip: loopbackOf(family), port }];
-    const known = sources.find((s) => s.name === name && familyOf(s.ip) === family);
-    const { link, addresses } = ground;
-    const own = addresses.find((a) => a.link === link.index && familyOf(a.ip) === family && !a.deprecated);
-    const ip = known?.ip ?? own?.ip;
-    return ip === undefined ? [] : [{ name, ip, port }];
-  }
-
-  return {
-    path,
-    start() {
-      // Until the API says which nodes there are, this node's own API server is what there is.
-      setSources();
-      if (settings.loadBalancer.backends.from !== 'nodes') return;
-      const watchLog = createWatchLog('node', log);
-      watch = createNodeApi(shared.kubernetes(), clock).watch((event) => {
-        if (event.kind !== 'nodes') return watchLog.interrupted(event);
-        watchLog.answered();
-        nodes = event.nodes;
-        setSources();
-      });
-    },
-    async change(next) {
-      await planes.check(mode, next);
-      const troubled = plane.trouble();
-      path.change(next.loadBalancer);
-      checks.change(createChecking(next.loadBalancer.healthCheck, shared));
-      settings = next;
-      setSources();
-      const trouble = await path.settled();
-      if (trouble !== undefined && troubled === undefined) throw new Error(trouble);
-    },
-    stop() {
-      watch?.[Symbol.dispose]();
-      path[Symbol.dispose]();
-    },
-  };
-}
-
-function createChecking(check: HealthCheckSettings, shared: Shared): Checking {
-  return { config: check, probe: createProber(check, shared) };
-}
-
-function createProber(check: HealthCheckSettings, { clock, clusterCa }: Shared): Prober {
-  if (check.type === 'tcp') return createTcpProber(clock);
-  const { ca, insecure } = check;
-  const trust = createTrust(ca === undefined ? clusterCa : () => authoritiesIn(ca), clock);
-  return createHttpsProber({ ...check, trust: insecure ? 'insecure' : trust }, clock);
-}
-
-/**
- * Of which families the backends of nodes are taken. The kernel gives each address of the VIP backends of its own family; the proxy
- * needs one address of each node.
- */
-function poolFamilies(settings: VipSettings, mode: Choice['mode']): readonly Family[] {
-  const families = [...new Set(settings.addresses.map(({ ip }) => familyOf(ip)))];
-  return mode === 'proxy' ? families.slice(0, 1) : families;
-}
-
-/** The nodes with an InternalIP of the family; a node's first one counts. */
-function sourcesOf(nodes: readonly ControlPlaneNode[], port: number, family: Family): readonly Source[] {
-  return nodes.flatMap(({ name, internalIps, ready }) => {
-    const ip = internalIps.find((address) => familyOf(address) === family);
-    return ip === undefined ? [] : [{ name, ip, port, ready }];
-  });
 }
 
 export function logFor(log: Log, vip: string): Log {

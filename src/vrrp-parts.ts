@@ -65,6 +65,15 @@ export function createVrrpParts(
     ...nothingMore,
     election,
     start: () => tracker.start(),
+    isPrepared: () => tracker.verdict().fault !== 'tracking-unknown',
+    unable() {
+      const { fault, because } = tracker.verdict();
+      return fault === undefined ? undefined : [fault, ...because].join(', ');
+    },
+    retire() {
+      tracker[Symbol.dispose]();
+      election.replaced();
+    },
     async stop() {
       tracker[Symbol.dispose]();
       await notifier.told();

@@ -21,6 +21,8 @@ type Step = { readonly state: LeaseState; readonly effects: readonly LeaseEffect
 /** What to ask of the API now, if anything. One request is under way at a time, except that a write overtakes a read. */
 export function attempt(state: LeaseState, now: Instant, wall: Date): Step {
   if (state.stopped) return nothing(state);
+  // What is under way could still write when the other process does.
+  if (state.isCeding) return state.inFlight === undefined ? stop(state) : nothing(state);
   if (!contends(state)) return letGo(state, now, wall);
   return state.tenure === undefined ? follow(state, now, wall) : lead(state, now, wall);
 }

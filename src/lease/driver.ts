@@ -6,7 +6,15 @@ import type { Seed } from '../time/random.js';
 import type { Election } from '../vip/election.js';
 import type { LeaseAnswer, LeaseApi, LeaseWatchEvent } from './api.js';
 import { leadershipOf, nextLeaseDeadline, stepLease } from './machine.js';
-import { initialLease, type LeaseConfig, type LeaseEffect, type LeaseEvent, type LeaseState } from './state.js';
+import {
+  bequestOf,
+  inheritLease,
+  initialLease,
+  type LeaseConfig,
+  type LeaseEffect,
+  type LeaseEvent,
+  type LeaseState,
+} from './state.js';
 
 export interface LeaseObserver {
   /** A request was answered. */
@@ -108,9 +116,10 @@ export function createLeaseElection(parts: {
   }
 
   return {
-    start(onChange) {
+    start(onChange, _onContested, bequest) {
       changed = onChange;
       started = true;
+      if (bequest !== undefined) state = inheritLease(state, bequest, clock.now(), clock.wall());
       watch = api.watch(watched);
       feed({ kind: 'tick' });
     },
@@ -122,8 +131,15 @@ export function createLeaseElection(parts: {
     unclaimed: () => feed({ kind: 'unclaimed' }),
     able: (able) => feed({ kind: 'able', able }),
     address: (on) => feed({ kind: 'address', on }),
+    async cede() {
+      if (!started) return undefined;
+      feed({ kind: 'cede' });
+      await stopped;
+      timer?.[Symbol.dispose]();
+      return bequestOf(state);
+    },
     stop() {
-      if (!started) return Promise.resolve();
+      if (!started || state.stopped) return Promise.resolve();
       feed({ kind: 'stop' });
       return stopped;
     },

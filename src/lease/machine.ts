@@ -64,6 +64,15 @@ export function nextLeaseDeadline(state: LeaseState): Instant | undefined {
   return earliest(plus(now, heartbeat), ...deadlines.filter((at) => at !== undefined && at > now));
 }
 
+/**
+ * Whether what this node has, or knows of who leads, could not be had again if it were given up now: it has no proof, or the API that would
+ * give it another does not answer.
+ */
+export function isUnproven(state: LeaseState, { role, authority }: Leadership): boolean {
+  if (role !== 'follower' && authority.kind !== 'proven') return true;
+  return isApiAway(state) && (role === 'leader' || knownLease(state) !== undefined);
+}
+
 /** What the election says to the VIP at `now`. */
 export function leadershipOf(state: LeaseState, now: Instant): Leadership {
   const holder = knownLease(state)?.record.holderIdentity;
@@ -129,6 +138,8 @@ function apply(state: LeaseState, event: LeaseEvent, now: Instant): LeaseState {
         : leave({ ...state, able: false, attemptAt: now }, 'unable');
     case 'address':
       return { ...state, addressOn: event.on };
+    case 'cede':
+      return { ...state, isCeding: true };
     case 'stop':
       if (state.stopping !== undefined) return state;
       return {
@@ -229,7 +240,9 @@ function prove(
   // An answer that comes when its own proof has ended gives nothing to hold on to: write again.
   if (tenure === undefined && now >= provenUntil) return { ...state, attemptAt: now };
   const doubted = state.doubtedAt !== undefined && request.startedAt < state.doubtedAt;
-  const settled = tenure !== undefined && state.because.startsWith('acquired') && request.purpose === 'renew';
+  const { because } = state;
+  const wasAcquired = because.startsWith('acquired') || because === 'handed-over';
+  const settled = tenure !== undefined && wasAcquired && request.purpose === 'renew';
   return {
     ...state,
     because: doubted || settled ? state.because : request.because,

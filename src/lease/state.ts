@@ -1,5 +1,6 @@
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
 import { random, type Seed } from '../time/random.js';
+import type { Bequest } from '../vip/election.js';
 import type { LeaseAnswer } from './api.js';
 import type { LeaseRecord, ObservedLease } from './record.js';
 
@@ -22,6 +23,7 @@ export type LeaseReason =
   | 'acquired-released' // the last holder gave it up
   | 'acquired-own' // our name was in it, from an earlier life or because our own proof had lapsed
   | 'acquired-expired' // its holder stopped renewing
+  | 'handed-over' // by an earlier process of this node
   | 'renewed' // after a doubt or an outage of the API
   | 'held-by-other'
   | 'held-by-namesake' // another process calls itself by this node's name
@@ -51,7 +53,9 @@ export type LeaseEvent =
   | { readonly kind: 'able'; readonly able: boolean }
   /** Whether the VIP is, or may be, on this node: the Lease is not released before it is off. */
   | { readonly kind: 'address'; readonly on: boolean }
-  | { readonly kind: 'stop' };
+  | { readonly kind: 'stop' }
+  /** Another process of this node goes on: nothing more is asked of the API. */
+  | { readonly kind: 'cede' };
 
 export type LeaseEffect =
   | { readonly kind: 'read'; readonly request: number; readonly timeout: Millis }
@@ -109,6 +113,7 @@ export interface LeaseState {
   readonly able: boolean;
   readonly addressOn: boolean;
   readonly stopping: { readonly giveUpAt: Instant } | undefined;
+  readonly isCeding: boolean;
   readonly stopped: boolean;
   readonly inFlight: Request | undefined;
   readonly lastRequest: number;
@@ -145,6 +150,7 @@ export function initialLease(config: LeaseConfig, now: Instant, wall: Date, seed
     able: true,
     addressOn: false,
     stopping: undefined,
+    isCeding: false,
     stopped: false,
     inFlight: undefined,
     lastRequest: 0,
@@ -153,6 +159,25 @@ export function initialLease(config: LeaseConfig, now: Instant, wall: Date, seed
     pollAt: now,
     lastStep: { now, wall: wall.getTime() },
   };
+}
+
+/** As a leader that goes on where an earlier process of this node ceded. What is in the Lease now, it looks up first. */
+export function inheritLease(
+  state: LeaseState,
+  { until, written = [] }: Bequest,
+  now: Instant,
+  wall: Date,
+): LeaseState {
+  // Too late: another may have it by now.
+  if (now >= until) return state;
+  const lastStep = { now, wall: wall.getTime() };
+  return { ...state, lastStep, tenure: { provenUntil: until }, because: 'handed-over', mustRead: true, written };
+}
+
+/** What there is to leave to a later process of this node; undefined when it does not lead, or not for sure. */
+export function bequestOf({ tenure, doubtedAt, because, written, lastStep }: LeaseState): Bequest | undefined {
+  if (tenure === undefined || doubtedAt !== undefined || because === 'provisional') return undefined;
+  return lastStep.now < tenure.provenUntil ? { until: tenure.provenUntil, written } : undefined;
 }
 
 export function knownLease(state: LeaseState): ObservedLease | undefined {

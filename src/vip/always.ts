@@ -6,6 +6,7 @@ export function createAlways(node: string): Election {
   let able = true;
   let stopping = false;
   let addressOn = false;
+  let ceded = false;
   let changed: () => void = () => {};
   let onOff: () => void = () => {};
   return {
@@ -39,7 +40,12 @@ export function createAlways(node: string): Election {
       addressOn = on;
       if (!on) onOff();
     },
+    async cede() {
+      ceded = true;
+      return able && !stopping ? { until: Number.MAX_SAFE_INTEGER as Instant } : undefined;
+    },
     async stop() {
+      if (ceded) return;
       stopping = true;
       const off = new Promise<void>((resolve) => {
         onOff = resolve;

@@ -6,6 +6,8 @@ export interface PlaneBackend {
   readonly name: string;
   readonly ip: Ip;
   readonly port: number;
+  /** Its part of the connections beside the others': a whole number from 1 to 256. */
+  readonly weight: number;
   /** Gets no new connections; open ones go on. */
   readonly draining: boolean;
 }
@@ -14,8 +16,12 @@ export interface PlaneBackend {
 export interface PlaneConfig {
   readonly ports: readonly number[];
   readonly scheduler: 'roundrobin' | 'leastconn';
+  /** Whether backends may have other weights than 1, now or while others are down. */
+  readonly weighted: boolean;
   /** How long the proxy waits for a backend; in the kernel's planes the client waits, and tries again, by itself. */
   readonly connectTimeout: Millis;
+  /** The proxy's alone. */
+  readonly proxyProtocol: 'off' | 'v2';
 }
 
 export interface PlaneBackendStats {
@@ -36,6 +42,8 @@ export interface PlaneBackendStats {
 export interface PlaneStats {
   /** Clients refused because no backend took them. Undefined where the kernel does not tell. */
   readonly refused: number | undefined;
+  /** Connections that ended, by two letters for why. Undefined where the kernel does not tell. */
+  readonly endings?: Readonly<Record<string, number>>;
   readonly backends: readonly PlaneBackendStats[];
 }
 

@@ -1,11 +1,11 @@
-import type { Link, Network, NetworkChange, PacketSockets } from '../kernel/ports.js';
+import type { Lifetime, Link, Network, NetworkChange, PacketSockets } from '../kernel/ports.js';
 import { hostPrefix, type Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { Log } from '../telemetry/log.js';
 import type { Clock } from '../time/clock.js';
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
 import type { DataPath } from './data-path.js';
-import type { Election } from './election.js';
+import type { Bequest, Election } from './election.js';
 import type { Leadership } from './leadership.js';
 import { stepVip } from './machine.js';
 import type { AnnouncementForm, Heard } from './neighbour-protocol.js';
@@ -30,13 +30,19 @@ export interface VipObserver {
 }
 
 export interface VipDriver {
-  start(): void;
+  /** @param bequest what an earlier process of this node ceded, whose address is still here */
+  start(bequest?: Bequest): void;
   /** A change of addresses or links on this host. */
   network(change: NetworkChange): void;
   /** Announces and refreshes by other settings from the next time on. */
   configure(config: VipConfig): void;
   /** Gives the VIP up and away. */
   stop(): Promise<void>;
+  /**
+   * Says nothing any more, does nothing any more, and takes nothing away: another process of this node is to go on. Resolves with what it
+   * may go on with; undefined when this node does not serve the VIP. Only `stop` may follow, when nobody went on: it takes away what is here.
+   */
+  cede(): Promise<Bequest | undefined>;
   view(): {
     readonly leadership: Leadership;
     readonly state: VipState;
@@ -78,9 +84,8 @@ export function createVipDriver(parts: {
   let decidedAt: Instant | undefined;
   let timer: Disposable | undefined;
   let lastConflict: Instant | undefined;
-  /** Who answered for the address since it was asked for last, and who was told of while it is asked for. */
+  /** Who answered for the address since this node began to ask for it. */
   let answering: { readonly address: Ip; readonly mac: Mac } | undefined;
-  let waitedFor: Mac | undefined;
   let claim: { readonly mac: Mac; readonly at: Instant } | undefined;
   let dataPathWork = Promise.resolve();
   const speaker: Speaker = createSpeaker({
@@ -95,10 +100,12 @@ export function createVipDriver(parts: {
 
   const queue: VipEvent[] = [];
   let feeding = false;
+  let hasCeded = false;
   let steppedAt = clock.now();
 
   /** Events that an effect brings about wait until all effects of the step are performed. */
   function feed(event: VipEvent): void {
+    if (hasCeded) return;
     queue.push(event);
     if (feeding) return;
     feeding = true;
@@ -140,8 +147,11 @@ export function createVipDriver(parts: {
     const stale = clock.now() > plus(decided, stalled);
     switch (effect.kind) {
       case 'probe':
-        answering = undefined;
         return speaker.probe();
+      case 'overrule':
+        if (stale) return;
+        observer.conflict();
+        return log.warn('the address is taken although another host answers for it: it has had its time', answering);
       case 'announce':
         if (stale) return;
         speaker.announce();
@@ -150,15 +160,7 @@ export function createVipDriver(parts: {
         return;
       case 'put':
         if (stale) return feed({ kind: 'done', operation: effect.operation, result: 'stale' });
-        if (answering !== undefined) {
-          observer.conflict();
-          log.warn('the address is taken although another host answers for it: it has had its time', answering);
-        }
-        answering = undefined;
-        return finish(
-          effect.operation,
-          Promise.all(ips.map((ip) => network.putAddress({ ...place(ip), lifetime: effect.lifetime }))),
-        );
+        return finish(effect.operation, Promise.all(ips.map((ip) => put(ip, effect.lifetime))));
       case 'remove':
         return finish(effect.operation, Promise.all(ips.map((ip) => network.removeAddress(place(ip)))));
       case 'open':
@@ -171,7 +173,7 @@ export function createVipDriver(parts: {
       case 'able':
         return election.able(effect.able);
       case 'address':
-        waitedFor = undefined;
+        answering = undefined;
         return election.address(effect.on);
       case 'claimed':
         return election.claimed();
@@ -183,6 +185,11 @@ export function createVipDriver(parts: {
   /** Alone in its prefix, whatever subnet it is in: the kernel then never takes it for the node's own (scope host). */
   function place(ip: Ip): { readonly ip: Ip; readonly prefixLength: number; readonly link: number } {
     return { ip, prefixLength: hostPrefix(ip), link: link.index };
+  }
+
+  function put(ip: Ip, lifetime: Lifetime): Promise<void> {
+    // Not by `place` and a spread: V8 makes a hidden class for what follows one, each time anew, and refreshes go on for ever.
+    return network.putAddress({ ip, prefixLength: hostPrefix(ip), link: link.index, lifetime });
   }
 
   function finish(operation: number, work: Promise<unknown>): void {
@@ -207,9 +214,9 @@ export function createVipDriver(parts: {
       }
     }
     if (what.kind === 'claim' && state.stage.kind === 'probing') {
+      const isNew = answering?.mac !== what.mac;
       answering = { address: what.ip, mac: what.mac };
-      if (waitedFor !== what.mac) log.info('another host answers for the address: it is waited for', answering);
-      waitedFor = what.mac;
+      if (isNew) log.info('another host answers for the address: it is waited for', answering);
     }
     feed({ kind: 'heard', what: what.kind });
   }
@@ -236,12 +243,34 @@ export function createVipDriver(parts: {
     if (missing) feed({ kind: 'address-removed' });
   }
 
+  function close(): void {
+    timer?.[Symbol.dispose]();
+    speaker[Symbol.dispose]();
+  }
+
+  /** What was ceded and not gone on with. */
+  async function abandon(): Promise<void> {
+    if (!isHeld(state)) return election.stop();
+    const steps = [
+      () => dataPath.reset(),
+      () => Promise.all(ips.map((ip) => network.removeAddress(place(ip)))),
+      () => dataPath.close(),
+    ];
+    for (const step of steps) await step().catch((error: unknown) => log.error('not given up', { because: error }));
+    state = { ...state, stage: { kind: 'off' } };
+    await election.stop();
+  }
+
   return {
-    start() {
+    start(bequest) {
+      // Before the election says a word, which decides what becomes of the address.
+      if (bequest !== undefined) state = { ...state, isInherited: true };
       election.start(
         () => feed({ kind: 'tick' }),
         () => feed({ kind: 'contested' }),
+        bequest,
       );
+      if (bequest !== undefined) election.address(true);
       feed({ kind: 'tick' });
     },
     network(change) {
@@ -268,10 +297,16 @@ export function createVipDriver(parts: {
     configure(config) {
       state = { ...state, config };
     },
+    async cede() {
+      const bequest = await election.cede();
+      hasCeded = true;
+      close();
+      return state.stage.kind === 'serving' ? bequest : undefined;
+    },
     async stop() {
+      if (hasCeded) return abandon();
       await election.stop();
-      timer?.[Symbol.dispose]();
-      speaker[Symbol.dispose]();
+      close();
     },
     view() {
       const isRecent = claim !== undefined && isHeld(state) && clock.now() < plus(claim.at, alarmLasts);

@@ -194,9 +194,10 @@ function listen(draft: Draft, contestable: boolean, now: Instant): void {
 }
 
 function giveUp(draft: Draft, now: Instant): void {
-  const { kind } = draft.state.stage;
+  const { stage, isInherited } = draft.state;
+  const { kind } = stage;
   if (kind === 'probing') return end(draft);
-  if (kind === 'adding' || kind === 'opening' || kind === 'serving') return leave(draft);
+  if (isInherited || kind === 'adding' || kind === 'opening' || kind === 'serving') return leave(draft);
   retryRemoval(draft, now);
 }
 
@@ -206,12 +207,13 @@ function advance(draft: Draft, authority: Acting, now: Instant): void {
     case 'off': {
       if (fault !== undefined) return;
       draft.effects.push({ kind: 'address', on: true });
-      if (!config.probeFirst) return add(draft, authority, now);
+      if (!config.probeFirst || draft.state.isInherited) return add(draft, authority, now);
       return probe(draft, plus(now, config.patience), now);
     }
     case 'probing':
       if (now < stage.nextAt) return;
       if (stage.answered && now < stage.patience) return probe(draft, stage.patience, now);
+      if (stage.answered) draft.effects.push({ kind: 'overrule' });
       return add(draft, authority, now);
     case 'adding':
     case 'opening':
@@ -235,7 +237,7 @@ function probe(draft: Draft, patience: Instant, now: Instant): void {
 function add(draft: Draft, authority: Acting, now: Instant): void {
   const lifetime = lifetimeOf(draft.state.config.deadManSwitch, authority, now) ?? millis(1000);
   const operation = nextOperation(draft);
-  draft.state = { ...draft.state, awaited: operation };
+  draft.state = { ...draft.state, awaited: operation, isInherited: false };
   draft.effects.push({ kind: 'put', operation, lifetime });
   enter(draft, { kind: 'adding', refreshAt: plus(now, refreshInterval(lifetime)) });
 }
@@ -266,6 +268,7 @@ function refresh(
 }
 
 function leave(draft: Draft): void {
+  draft.state = { ...draft.state, isInherited: false };
   start(draft, 'reset', { kind: 'resetting' });
 }
 

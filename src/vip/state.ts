@@ -40,6 +40,8 @@ export interface VipState {
   readonly fault: Fault | undefined;
   /** When a node whose kernel refused the address tries again. */
   readonly recoverAt: Instant | undefined;
+  /** The address is here from an earlier process of this node: to be refreshed, or removed, and not asked for on the LAN. */
+  readonly isInherited: boolean;
   readonly lastOperation: number;
   /** The operation whose answer the stage waits for. */
   readonly awaited: number;
@@ -69,6 +71,8 @@ export type VipEvent =
 
 export type VipEffect =
   | { readonly kind: 'probe' }
+  /** Another host answered to the end of its time: the address is taken all the same. */
+  | { readonly kind: 'overrule' }
   /** Adds the address or gives it a new lifetime. */
   | { readonly kind: 'put'; readonly operation: number; readonly lifetime: Millis | 'forever' }
   /** Opens the data path. */
@@ -93,6 +97,7 @@ export function initialVip(config: VipConfig, linkUp: boolean, now: Instant): Vi
     faultAt: linkUp ? undefined : now,
     fault: undefined,
     recoverAt: undefined,
+    isInherited: false,
     lastOperation: 0,
     awaited: 0,
     refreshing: 0,
@@ -123,5 +128,6 @@ export function nextVipDeadline(state: VipState): Instant | undefined {
 
 /** Whether the address is, or may be, on this node. */
 export function isHeld(state: VipState): boolean {
+  if (state.isInherited) return true;
   return state.stage.kind !== 'off' && state.stage.kind !== 'probing' && state.stage.kind !== 'closing';
 }

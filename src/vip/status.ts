@@ -52,6 +52,8 @@ export interface LoadBalancerStatus {
 export interface BackendStatus {
   readonly name: string;
   readonly address: string;
+  /** Undefined where all backends of the VIP have 1. */
+  readonly weight?: number;
   /** `draining`: up, and to get no new connections. */
   readonly state: 'up' | 'down' | 'draining';
   /** An operator wants it to get no new connections, up or not. */

@@ -12,7 +12,7 @@ import { nextVrrpDeadline, stepVrrp, vrrpLeadership } from './machine.js';
 import { type Advertisement, encodeAdvertisement, passwordBytes, passwordIsCut, vrrpProtocol } from './packet.js';
 import { receive, type VrrpRefusal } from './reception.js';
 import { createRefusals } from './refusals.js';
-import { initialVrrp, type VrrpEffect, type VrrpEvent, type VrrpFault, type VrrpState } from './state.js';
+import { bequestOf, initialVrrp, type VrrpEffect, type VrrpEvent, type VrrpFault, type VrrpState } from './state.js';
 import type { Verdict } from './tracking.js';
 
 export interface VrrpObserver {
@@ -33,6 +33,8 @@ export interface VrrpElection extends Election {
   /** Elects by other settings from now on; version, number, addresses and peers are as before. */
   configure(config: VrrpConfig): void;
   state(): VrrpState;
+  /** After `cede`: the other process advertises now. */
+  replaced(): void;
   /** That a peer is being refused, which is how two masters come about; undefined when none was lately. */
   alarm(): string | undefined;
 }
@@ -303,11 +305,11 @@ export function createVrrpElection(parts: {
   }
 
   return {
-    start(onChange, onContested = () => {}) {
+    start(onChange, onContested = () => {}, bequest) {
       changed = onChange;
       contested = onContested;
       if (passwordIsCut(config.authPass)) log.warn('of the VRRP password only the first eight bytes count');
-      feed({ kind: 'start' });
+      feed({ kind: 'start', masterUntil: bequest?.until });
       reopen();
     },
     leadership() {
@@ -322,11 +324,18 @@ export function createVrrpElection(parts: {
       setFault();
     },
     address: (on) => feed({ kind: 'address', on }),
+    async cede() {
+      if (!state.started || state.stopped) return undefined;
+      look();
+      feed({ kind: 'cede' });
+      return bequestOf(state, clock.now());
+    },
     stop() {
-      if (!state.started) return Promise.resolve();
+      if (!state.started || state.stopped) return Promise.resolve();
       feed({ kind: 'stop' });
       return stopped;
     },
+    replaced: () => feed({ kind: 'replaced' }),
     network(change) {
       if (!state.started || state.stopped) return;
       if (change.kind === 'link' && change.link.name === link.name) linkChanged(change.link);

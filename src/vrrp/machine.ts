@@ -5,6 +5,7 @@ import { downInterval, skewTime, type VrrpConfig } from './config.js';
 import {
   advertisedPriority,
   answerInterval,
+  cededFor,
   contends,
   doubtLasts,
   downAtFrom,
@@ -43,10 +44,17 @@ export function stepVrrp(
 ): { readonly state: VrrpState; readonly effects: readonly VrrpEffect[] } {
   const draft: Draft = { state, effects: [] };
   if (state.stopped) return draft;
+  if (state.cededUntil !== undefined) {
+    speakOn(draft, event, state.cededUntil, now);
+    return draft;
+  }
   noticePause(draft, now);
   apply(draft, event, now);
+  if (event.kind === 'cede') return draft;
   takePart(draft, now);
   if (event.kind === 'tick') fire(draft, now);
+  const { masterUntil } = draft.state;
+  if (masterUntil !== undefined && now >= masterUntil) draft.state = { ...draft.state, masterUntil: undefined };
   if (isStopped(draft.state, now)) {
     draft.state = { ...draft.state, role: { kind: 'initialize' }, stopped: true };
     draft.effects.push({ kind: 'stopped' });
@@ -55,11 +63,15 @@ export function stepVrrp(
 }
 
 /** When the machine wants a tick, whatever happens. */
-export function nextVrrpDeadline({ role, stopping, stopped, linkUp }: VrrpState): Instant | undefined {
+export function nextVrrpDeadline(state: VrrpState): Instant | undefined {
+  const { role, stopping, stopped, linkUp, masterUntil, cededUntil } = state;
   if (stopped) return undefined;
+  // What would be said after that is not said any more.
+  if (cededUntil !== undefined)
+    return role.kind === 'master' && role.advertAt <= cededUntil ? role.advertAt : undefined;
   switch (role.kind) {
     case 'initialize':
-      return stopping?.giveUpAt;
+      return earliest(stopping?.giveUpAt, masterUntil);
     case 'backup':
       return linkUp ? earliest(role.downAt, role.lingersUntil) : role.lingersUntil;
     case 'master':
@@ -73,7 +85,8 @@ export function nextVrrpDeadline({ role, stopping, stopped, linkUp }: VrrpState)
 export function vrrpLeadership(state: VrrpState, node: string): Leadership {
   const { role, because, master } = state;
   if (role.kind !== 'master') {
-    const isKept = role.kind === 'backup' && (role.isDoubting || role.lingersUntil !== undefined);
+    const isHeir = role.kind === 'initialize' && state.masterUntil !== undefined;
+    const isKept = isHeir || (role.kind === 'backup' && (role.isDoubting || role.lingersUntil !== undefined));
     const authority: Authority = isKept ? { kind: 'suspended', contestable: false } : { kind: 'none' };
     return { role: 'follower', leader: master?.source, because, authority };
   }
@@ -101,7 +114,7 @@ function apply(draft: Draft, event: VrrpEvent, now: Instant): void {
     case 'tick':
       return;
     case 'start':
-      draft.state = { ...state, started: true };
+      draft.state = { ...state, started: true, masterUntil: event.masterUntil };
       return;
     case 'heard':
       return heard(draft, event, now);
@@ -129,7 +142,41 @@ function apply(draft: Draft, event: VrrpEvent, now: Instant): void {
       return;
     case 'stop':
       return stop(draft, now);
+    case 'cede':
+      draft.state = { ...state, cededUntil: plus(now, cededFor) };
+      return;
+    case 'replaced':
+      return;
   }
+}
+
+/**
+ * Has ceded. A master is heard by the others until the process that goes on here advertises, which is as new as a process can be and
+ * may need several intervals for its first word. Two that say the same from one address are one router. Others say nothing.
+ */
+function speakOn(draft: Draft, event: VrrpEvent, until: Instant, now: Instant): void {
+  const { state } = draft;
+  const { role } = state;
+  const isMaster = role.kind === 'master' && now <= plus(role.sentAt, silenceAllowed(state));
+  if (event.kind === 'replaced') return end(draft);
+  if (event.kind === 'stop') {
+    // Nobody went on here. Whoever has taken over meanwhile is another master, whom this must not tell that he resigns.
+    if (isMaster) draft.effects.push({ kind: 'advertise', priority: 0 });
+    draft.state = { ...state, stopping: { leaveAt: now, giveUpAt: now } };
+    return end(draft);
+  }
+  if (role.kind !== 'master') return;
+  if (event.kind === 'sent') draft.state = { ...state, role: { ...role, sentAt: now } };
+  if (event.kind !== 'tick') return;
+  // After a pause others have taken over, or are about to.
+  if (!isMaster) draft.state = { ...state, role: { kind: 'initialize' } };
+  else if (now > until) draft.state = { ...state, role: { ...role, advertAt: plus(until, millis(1)) } };
+  else if (now >= role.advertAt) advertise(draft, { ...role, advertAt: nextAdvert(draft, role.advertAt, now) });
+}
+
+function end(draft: Draft): void {
+  draft.state = { ...draft.state, stopped: true };
+  draft.effects.push({ kind: 'stopped' });
 }
 
 function stop(draft: Draft, now: Instant): void {
@@ -253,6 +300,9 @@ function takePart(draft: Draft, now: Instant): void {
   }
   if (contends(state, now)) {
     if (role.kind !== 'initialize') return;
+    const { masterUntil } = state;
+    draft.state = { ...state, masterUntil: undefined };
+    if (masterUntil !== undefined && now < masterUntil && state.linkUp) return becomeMaster(draft, 'handed-over', now);
     if (state.priority === 255 && state.linkUp) return becomeMaster(draft, 'owner', now);
     return becomeBackup(draft, 'starting', now, false);
   }

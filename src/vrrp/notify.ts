@@ -11,7 +11,8 @@ export function notifiedState(
   { role, fault, stopping, stopped }: VrrpState,
   serves: boolean,
 ): NotifiedState | undefined {
-  if (stopped) return 'STOP';
+  // Replaced, without a word to stop: the process that goes on tells what there is to tell.
+  if (stopped) return stopping === undefined ? undefined : 'STOP';
   switch (role.kind) {
     case 'master':
       return serves ? 'MASTER' : undefined;

@@ -1,5 +1,6 @@
 import type { Ip } from '../net/ip.js';
 import { type Instant, type Millis, millis, plus } from '../time/instant.js';
+import type { Bequest } from '../vip/election.js';
 import { downInterval, skewTime, type VrrpConfig } from './config.js';
 
 /** Why this router leads or does not: the same words in log, metrics and status. */
@@ -13,6 +14,7 @@ export type VrrpReason =
   | 'tie-lost' // equal priority, higher address
   | 'paused' // nothing was sent for so long that others may have taken over
   | 'link-down'
+  | 'handed-over' // by an earlier process of this node
   | VrrpFault
   | 'stopping';
 
@@ -27,7 +29,8 @@ export type VrrpFault =
   | 'tracked-script-failed';
 
 export type VrrpEvent =
-  | { readonly kind: 'start' }
+  /** @param masterUntil an earlier process of this node was master, and nobody else is before this */
+  | { readonly kind: 'start'; readonly masterUntil?: Instant | undefined }
   /** The clock, looked at when everything that had been received was told: only then is a timer believed. */
   | { readonly kind: 'tick' }
   /** An advertisement that counts (`receive`). `isMain`: of the family that breaks ties. */
@@ -52,7 +55,11 @@ export type VrrpEvent =
   | { readonly kind: 'claimed' }
   /** Whether the VIP is, or may be, on this node: nothing is given away before it is off. */
   | { readonly kind: 'address'; readonly on: boolean }
-  | { readonly kind: 'stop' };
+  | { readonly kind: 'stop' }
+  /** Another process of this node is to go on: a master says what it said, and decides nothing else. */
+  | { readonly kind: 'cede' }
+  /** It has gone on. */
+  | { readonly kind: 'replaced' };
 
 export type VrrpEffect =
   /** Sends an advertisement of this priority, in every family. */
@@ -103,6 +110,10 @@ export interface VrrpState {
   readonly linkUp: boolean;
   readonly addressOn: boolean;
   readonly started: boolean;
+  /** It begins as master, if it can begin by then. */
+  readonly masterUntil: Instant | undefined;
+  /** Has ceded; a master speaks on for no longer than this. */
+  readonly cededUntil: Instant | undefined;
   /** Until `leaveAt` a master still leads, with the lowest priority there is, for another to relieve it. */
   readonly stopping: { readonly leaveAt: Instant; readonly giveUpAt: Instant } | undefined;
   readonly stopped: boolean;
@@ -131,9 +142,24 @@ export function initialVrrp(config: VrrpConfig, linkUp: boolean): VrrpState {
     linkUp,
     addressOn: false,
     started: false,
+    masterUntil: undefined,
+    cededUntil: undefined,
     stopping: undefined,
     stopped: false,
   };
+}
+
+/** How long a master that has ceded speaks on for a process that does not. */
+export const cededFor = millis(5000);
+
+/**
+ * Until when another process of this node may begin as master. Others wait for the down interval anyway; with shorter ones they hear the
+ * one that ceded meanwhile, and a process that takes longer than this was paused.
+ */
+export function bequestOf(state: VrrpState, now: Instant): Bequest | undefined {
+  const { role, cededUntil } = state;
+  if (role.kind !== 'master' || cededUntil === undefined) return undefined;
+  return { until: Math.max(plus(role.sentAt, silenceAllowed(state)), plus(now, pauseThreshold)) as Instant };
 }
 
 /** Whether this router takes part in the election. */

@@ -368,3 +368,46 @@ test('with `release`, nobody takes the address without the API', () => {
   cluster.run(60_000);
   assert.deepEqual(cluster.holders(), []);
 });
+
+test('a leader that hands over to another process leads on: nobody else has the address, and the Lease has one holder', () => {
+  for (let wait = 0; wait < 1000; wait += 90) {
+    for (const ms of [1, 50, 900]) {
+      const { cluster, leader } = started();
+      cluster.run(wait);
+      cluster.handOver(leader, ms);
+      for (let i = 0; i < 10_000; i += 10) {
+        cluster.run(10);
+        assert.deepEqual(cluster.holders(), [leader], cluster.transcript.join('\n'));
+      }
+      assert.deepEqual([cluster.lease()?.holderIdentity, cluster.lease()?.leaseTransitions], [leader.name, 0]);
+      assert.equal(leader.lease.because, 'handed-over');
+    }
+  }
+});
+
+test('one that begins too late, or whom somebody has relieved meanwhile, finds out before it does harm', () => {
+  for (const ms of [3000, 4500, 6000, 9000]) {
+    const { cluster, leader } = started();
+    cluster.handOver(leader, ms);
+    cluster.run(20_000);
+    assert.equal(cluster.holders().length, 1);
+    assert.equal(cluster.lease()?.holderIdentity, cluster.holders()[0]?.name);
+  }
+  const { cluster, leader, others } = started();
+  cluster.handOver(leader, 50);
+  cluster.run(20);
+  const record = cluster.lease();
+  assert.ok(record);
+  cluster.write({ ...record, holderIdentity: others[0]?.name ?? '' });
+  cluster.run(200);
+  assert.equal(cluster.holders().includes(leader), false, cluster.transcript.join('\n'));
+});
+
+test('a follower that hands over follows on', () => {
+  const { cluster, leader, others } = started();
+  for (const other of others) cluster.handOver(other, 50);
+  cluster.run(10_000);
+  assert.deepEqual(cluster.holders(), [leader]);
+  cluster.kill(leader);
+  assert.ok(untilHeldBy(cluster, others, 6000) <= 5100);
+});

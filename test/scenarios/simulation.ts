@@ -2,6 +2,8 @@ import type { LeaseAnswer, LeaseWatchEvent } from '../../src/lease/api.js';
 import { leadershipOf, nextLeaseDeadline, stepLease } from '../../src/lease/machine.js';
 import type { LeaseRecord, ObservedLease } from '../../src/lease/record.js';
 import {
+  bequestOf,
+  inheritLease,
   initialLease,
   type LeaseConfig,
   type LeaseEffect,
@@ -47,6 +49,8 @@ export interface Simulation {
   pause(node: Node, ms: number): void;
   kill(node: Node): void;
   revive(node: Node): void;
+  /** Another process goes on in place of the node's own, which needs so many ms to begin. */
+  handOver(node: Node, ms: number): void;
   tell(node: Node, event: LeaseEvent): void;
   hear(node: Node, event: VipEvent): void;
   random(): number;
@@ -300,6 +304,22 @@ export function simulate(options: {
     revive(node) {
       Object.assign(node, machines(node.name), { alive: true, pausedUntil: 0, addressUntil: 0 });
       tell(node, { kind: 'tick' });
+    },
+    handOver(node, ms) {
+      tell(node, { kind: 'cede' });
+      const begin = () => {
+        if (!node.lease.stopped) return later(1, begin);
+        const bequest = bequestOf(node.lease);
+        node.alive = false;
+        later(ms, () => {
+          Object.assign(node, machines(node.name), { alive: true });
+          if (bequest === undefined) return tell(node, { kind: 'tick' });
+          node.lease = inheritLease(node.lease, bequest, time as Instant, wall());
+          node.vip = { ...node.vip, isInherited: true };
+          tell(node, { kind: 'address', on: true });
+        });
+      };
+      begin();
     },
     tell,
     hear,

@@ -162,6 +162,7 @@ test('a holder without proof hears of who wants or claims the IPv6 address, and 
       able() {},
       address() {},
       async stop() {},
+      cede: async () => undefined,
     });
     const other = lan.join(2).sockets.open(
       { link: 2, protocol: 'ndp', groups: [] },

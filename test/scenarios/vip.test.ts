@@ -152,6 +152,7 @@ test('a node that still answers for the address is waited for, but not for ever'
   }
   const put = it.seen.find((line) => line.includes('put'));
   assert.equal(put, '5520 put 2000');
+  assert.deepEqual(it.seen.slice(-2), ['5520 overrule', '5520 put 2000']);
 });
 
 test('with proof a claim is reported and answered once a second; a probe is left to the kernel', () => {

@@ -4,7 +4,8 @@ import type { Ip } from '../../../src/net/ip.js';
 import { type Instant, millis } from '../../../src/time/instant.js';
 import { downInterval, skewTime, spokenFamilies, type VrrpConfig } from '../../../src/vrrp/config.js';
 import { nextVrrpDeadline, stepVrrp, vrrpLeadership } from '../../../src/vrrp/machine.js';
-import { initialVrrp, type VrrpEffect, type VrrpEvent } from '../../../src/vrrp/state.js';
+import { notifiedState } from '../../../src/vrrp/notify.js';
+import { bequestOf, initialVrrp, type VrrpEffect, type VrrpEvent } from '../../../src/vrrp/state.js';
 import { vrrpConfig } from '../../fakes/vrrp-config.js';
 
 const own = '192.0.2.20' as Ip;
@@ -472,4 +473,84 @@ test('the authority ends when others may take over', () => {
     until: role.sentAt + 300 + (156 * 100) / 256,
     thenHeld: true,
   });
+});
+
+test('where an earlier process was master it begins as master, if it begins in time', () => {
+  const heir = (masterUntil: number, begins: number) => {
+    const it = router();
+    it.at(0, { kind: 'start', masterUntil: masterUntil as Instant });
+    it.at(begins, { kind: 'source', source: own });
+    const said = it.at(begins, { kind: 'fault', fault: undefined });
+    return [it.role(), it.because(), ...said];
+  };
+  assert.deepEqual(heir(1000, 30), ['master', 'handed-over', 'advertise 100']);
+  assert.deepEqual(heir(1000, 1000), ['backup', 'starting']);
+});
+
+test('a master that cedes says what it said, hears nobody, and falls silent when it is replaced', () => {
+  const it = router().master().until(20_000);
+  assert.deepEqual(it.at(20_000, { kind: 'cede' }), []);
+  const { advertAt } = it.state().role as { readonly advertAt: number };
+  assert.deepEqual(it.heard(20_001, 255), []);
+  assert.deepEqual(it.heard(20_002, 0), []);
+  assert.deepEqual(it.at(advertAt, { kind: 'tick' }), ['advertise 100']);
+  assert.deepEqual(it.at(advertAt + 10, { kind: 'replaced' }), ['stopped']);
+  assert.deepEqual(it.at(advertAt + 2000, { kind: 'tick' }), []);
+  assert.equal(nextVrrpDeadline(it.state()), undefined);
+});
+
+test('nobody replaced it: with 0 it is gone, for no longer than a bound it speaks, and after a pause not at all', () => {
+  const ceded = () => {
+    const it = router({ advertInterval: millis(100) })
+      .master()
+      .until(20_000);
+    it.at(20_000, { kind: 'cede' });
+    it.seen.length = 0;
+    return it;
+  };
+  assert.deepEqual(ceded().at(20_050, { kind: 'stop' }), ['advertise 0', 'stopped']);
+  const silent = ceded().until(40_000);
+  const spoke = silent.seen;
+  assert.ok(Number(spoke.at(-1)?.split(' ')[0]) <= 25_000, spoke.at(-1));
+  assert.ok(spoke.length >= 49, `${spoke.length}`);
+  assert.equal(nextVrrpDeadline(silent.state()), undefined);
+  assert.deepEqual(silent.at(40_000, { kind: 'stop' }), ['stopped']);
+  assert.deepEqual(ceded().until(25_100).at(25_100, { kind: 'stop' }), ['advertise 0', 'stopped']);
+  const paused = ceded();
+  assert.deepEqual(paused.at(20_600, { kind: 'tick' }), []);
+  assert.equal(nextVrrpDeadline(paused.state()), undefined);
+  assert.deepEqual(paused.at(20_700, { kind: 'stop' }), ['stopped']);
+});
+
+test('a backup that cedes says nothing more, and its programs hear of its end only when nobody replaced it', () => {
+  const ceded = () => {
+    const it = router().start();
+    it.at(100, { kind: 'cede' });
+    assert.deepEqual([notifiedState(it.state(), false), nextVrrpDeadline(it.state())], ['BACKUP', undefined]);
+    assert.deepEqual(it.until(40_000).at(40_000, { kind: 'tick' }), []);
+    return it;
+  };
+  const replaced = ceded();
+  assert.deepEqual(replaced.at(40_001, { kind: 'replaced' }), ['stopped']);
+  assert.equal(notifiedState(replaced.state(), false), undefined);
+  const stopped = ceded();
+  assert.deepEqual(stopped.at(40_001, { kind: 'stop' }), ['stopped']);
+  assert.equal(notifiedState(stopped.state(), false), 'STOP');
+});
+
+test('what a master leaves is good for its down interval, or a second where that is shorter', () => {
+  const bequest = (advertInterval: number) => {
+    const it = router({ advertInterval: millis(advertInterval) })
+      .master()
+      .until(20_000);
+    const { sentAt } = it.state().role as { readonly sentAt: number };
+    it.at(20_000, { kind: 'cede' });
+    return { sentAt, until: bequestOf(it.state(), 20_000 as Instant)?.until };
+  };
+  const slow = bequest(1000);
+  assert.equal(slow.until, slow.sentAt + down3);
+  assert.equal(bequest(100).until, 21_000);
+  const backup = router().start();
+  backup.at(100, { kind: 'cede' });
+  assert.equal(bequestOf(backup.state(), 100 as Instant), undefined);
 });
