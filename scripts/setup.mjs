@@ -20,6 +20,8 @@ const commands = {
   keepalived: 'keepalived',
   haproxy: 'haproxy',
   iperf3: 'iperf3',
+  nginx: 'nginx',
+  wrk: 'wrk',
   'iptables-legacy': 'iptables',
   'systemd-analyze': 'systemd',
   // The container image: image/build.mjs and its test.
@@ -40,6 +42,7 @@ run('node', ['scripts/build.mjs']);
 
 function installPackages() {
   const missing = Object.entries(commands).filter(([command]) => !onPath(command));
+  if (!existsSync('/usr/lib/nginx/modules/ngx_stream_module.so')) missing.push(['nginx stream', 'libnginx-mod-stream']);
   if (!existsSync('/usr/include/linux/if_packet.h')) missing.push(['linux headers', 'linux-libc-dev']);
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map(([, name]) => name))];

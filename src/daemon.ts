@@ -1,14 +1,30 @@
+import { randomBytes } from 'node:crypto';
 import type { ControlAnswer, DrainRequest } from './admin/control.js';
 import { lockHost } from './admin/lock.js';
 import { type Configuration, createReload } from './admin/reload.js';
-import { startAdminServer } from './admin/server.js';
+import { type AdminServer, prepareAdminServer } from './admin/server.js';
 import { Misconfigured } from './config/misconfigured.js';
 import type { InterfaceSelector, VipSettings } from './config/settings.js';
 import { withoutSecrets } from './dump.js';
+import { giveUp } from './give-up.js';
 import { admitAddresses, type Found, findGround } from './ground.js';
+import type { Successor } from './handover/giver.js';
+import { meetPredecessor } from './handover/heir.js';
+import {
+  createEstate,
+  createUpgrading,
+  goOn,
+  opinionsOf,
+  refusedUpgrade,
+  type Upgrading,
+  unfit,
+} from './handover-parts.js';
 import { removeLeftovers, requireCapabilities } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
+import { createChannels } from './kernel/linux/channels.js';
+import { createHostLocks } from './kernel/linux/host-lock.js';
+import { createLauncher } from './kernel/linux/launcher.js';
 import { createNetwork } from './kernel/linux/network.js';
 import { createPacketSockets } from './kernel/linux/packet-socket.js';
 import { createPrograms } from './kernel/linux/programs.js';
@@ -16,27 +32,27 @@ import { createRelay } from './kernel/linux/relay.js';
 import { createResolver } from './kernel/linux/resolver.js';
 import { createSupervisor } from './kernel/linux/supervisor-socket.js';
 import { createVrrpSockets } from './kernel/linux/vrrp-socket.js';
+import { generations } from './kernel/ports.js';
 import { createKubernetesClient, type KubernetesClient } from './kubernetes/client.js';
 import { loadClusterCa } from './kubernetes/credentials.js';
-import { createNodeAnnotationsApi } from './kubernetes/node-api.js';
 import { createClaims } from './names/claims.js';
 import type { Ip } from './net/ip.js';
-import { hasApi, interfacesOf } from './node-interfaces.js';
-import { readAnnotations } from './nodes/annotations-driver.js';
+import { readNodeInterfaces } from './node-interfaces.js';
 import { applyChanges, drain } from './operate.js';
 import { createPlanes } from './planes.js';
+import type { Program } from './program.js';
+import { createRelayEstate } from './proxy/relay-estate.js';
+import { watchRelay } from './proxy/relay-watch.js';
 import { createSigns, type Signs } from './signs-parts.js';
 import { createStandingVip, type StandingVip } from './standing-vip.js';
 import { createReports, noReports } from './supervisor/driver.js';
-import type { Supervision } from './supervisor/environment.js';
 import { statusLine } from './supervisor/status-line.js';
 import type { Health } from './telemetry/http.js';
-import type { LeveledLog, Log } from './telemetry/log.js';
+import type { LeveledLog } from './telemetry/log.js';
 import { watchLoopLag } from './telemetry/loop-lag.js';
 import type { Metrics } from './telemetry/metrics.js';
 import { serveTelemetry } from './telemetry-parts.js';
-import type { Clock } from './time/clock.js';
-import { millis, plus } from './time/instant.js';
+import { millis } from './time/instant.js';
 import { createSystemClock } from './time/system-clock.js';
 import type { DaemonStatus } from './vip/status.js';
 import type { Vip } from './vip-parts.js';
@@ -52,25 +68,12 @@ export interface Daemon {
   stop(reason: string): Promise<void>;
   /** Settles when the daemon cannot go on. */
   readonly failed: Promise<Error>;
+  /** Settles when another process has gone on, and all that was open here has ended. */
+  readonly finished: Promise<'finished'>;
 }
 
-/** What this process is, as only the process itself knows. */
-export interface Program {
-  readonly version: string;
-  /** The environment's PATH. */
-  readonly searchPath: string;
-  /** How whoever supervises it is told of its life, and CLOCK_MONOTONIC in microseconds; undefined when nobody does. */
-  readonly supervision: (Supervision & { readonly monotonic: () => bigint }) | undefined;
-}
-
-/**
- * An orderly stop waits for the API twice as long as one request may take by default, or for a VRRP backup to relieve this node and
- * the operator's programs to hear of it, and a little.
- */
-const stopPatience = millis(14_000);
-
-/** How long the start waits for the annotations of this node; the VIPs come up without them too. */
-const annotationPatience = millis(1000);
+/** How long connections live on in a process after another has gone on. */
+const afterlife = millis(600_000);
 
 /**
  * Starts the daemon: what refuses for another vipd's sake first, leftovers next, then the parts, elections last.
@@ -80,7 +83,7 @@ export async function startDaemon(
   configuration: Configuration,
   log: LeveledLog,
   metrics: Metrics,
-  { version, searchPath, supervision }: Program,
+  { version, pid, searchPath, supervision, isStopping, heirTo, heir }: Program,
 ): Promise<Daemon> {
   const { settings } = configuration.loaded;
   const capabilities = createCapabilities();
@@ -88,12 +91,20 @@ export async function startDaemon(
   const addon = loadAddon();
   const clock = createSystemClock(() => addon.boottime());
   const closers: (() => unknown)[] = [];
+  /** What is needed for as long as a connection is open. */
+  const lastClosers: (() => unknown)[] = [];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
+    for (const closer of lastClosers.splice(0).reverse()) await closer();
   };
+  /** The process that has gone on in place of this one. */
+  let successor: Successor | undefined;
+  let upgrading: Upgrading | undefined;
+  let telemetry: AsyncDisposable | undefined;
   const vips: StandingVip[] = [];
   let givenUp: Promise<void> | undefined;
   const giveUpOnce = () => {
+    if (successor !== undefined) return;
     givenUp ??= giveUp(vips, clock, log);
     return givenUp;
   };
@@ -115,8 +126,17 @@ export async function startDaemon(
           clock,
           log,
         });
+  let finish: (how: 'finished') => void = () => {};
+  const finished = new Promise<'finished'>((resolve) => {
+    finish = resolve;
+  });
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
   let inForce = settings;
   let signs: Signs | undefined;
+  let hasGoneOn = false;
   let route: { readonly server: string; readonly as: string } | undefined;
   const dump = async () => {
     const trouble = await look().then(() => undefined, String);
@@ -139,30 +159,76 @@ export async function startDaemon(
     },
     async apply(changes) {
       if (givenUp !== undefined) throw new Error('vipd is stopping');
+      if (upgrading?.isUnderWay) throw new Error('another process is about to go on in place of this one');
       const changed = settings.vips.map((vip) => changes.find(({ name }) => name === vip.name)?.settings ?? vip);
       requireCapabilities(capabilities, { ...settings, vips: changed });
       await applyChanges(vips, changes);
     },
   });
   const reload = () => reports.whileReloading(applyFile);
-  const setDraining = async (request: DrainRequest) => drain(vips, await status(), request);
+  const upgrade = async () => (await upgrading?.upgrade()) ?? refusedUpgrade('vipd is starting');
+  const setDraining = async (request: DrainRequest) =>
+    upgrading?.isUnderWay
+      ? refusedUpgrade('another process is about to go on in place of this one; ask it in a moment')
+      : drain(vips, await status(), request);
 
   try {
+    const onSilence = (because: unknown) => log.warn('the process before does not say that it has left', { because });
+    const predecessor =
+      heirTo === undefined
+        ? undefined
+        : await meetPredecessor(createChannels(addon), heirTo, { version, clock, onSilence });
+    lastClosers.push(() => predecessor?.[Symbol.dispose]());
     // Before anything on this host is touched: these refuse when another vipd runs here.
-    const lock = await lockHost();
-    closers.push(() => lock[Symbol.asyncDispose]());
-    const admin = await startAdminServer({
-      path: settings.admin.socket,
-      control: { status, setDraining, reload },
-    });
-    closers.push(() => admin[Symbol.asyncDispose]());
+    const lock = predecessor?.lock ?? lockHost(createHostLocks(addon));
+    lastClosers.push(() => lock[Symbol.dispose]());
+    const control = { status, setDraining, reload, upgrade };
+    const replaces = predecessor !== undefined;
+    const admin: AdminServer = await prepareAdminServer({ path: settings.admin.socket, control, replaces });
+    closers.push(() => (successor === undefined ? admin[Symbol.asyncDispose]() : admin.leave()));
+    if (predecessor === undefined) await admin.publish();
     const network = createNetwork(addon, clock);
-    await removeLeftovers(network, settings.vips, log);
-    const relay = createRelay(addon);
-    closers.push(() => relay[Symbol.dispose]());
+    if (predecessor === undefined) await removeLeftovers(network, settings.vips, log);
+    const relay = createRelayEstate(createRelay(addon, settings.proxy.threads), clock);
+    lastClosers.push(() => relay[Symbol.dispose]());
+    if (predecessor !== undefined) relay.inherit(predecessor);
+    const generation = predecessor === undefined ? 0 : (predecessor.generation + 1) % generations;
+    const relayWatch = watchRelay(relay, clock, (sentence) => fail(new Error(sentence)));
+    lastClosers.push(() => relayWatch[Symbol.dispose]());
     const memoryFile = `${settings.admin.socket}.sysctls.json`;
-    const planes = createPlanes({ addon, relay, memoryFile, clock, log });
-    await planes.removeLeftovers(settings.vips);
+    const planes = createPlanes({ addon, relay, memoryFile, generation, clock, log });
+    if (predecessor === undefined) await planes.removeLeftovers(settings.vips);
+    else await planes.inherit();
+    upgrading = createUpgrading({
+      estate: createEstate(vips, {
+        relay,
+        lock,
+        generation,
+        pid,
+        predecessor,
+        refusal: () => (givenUp === undefined ? undefined : 'vipd is stopping'),
+        reports,
+        telemetry: () => telemetry?.[Symbol.asyncDispose](),
+      }),
+      refusal: () => (givenUp === undefined ? (heir.refusal ?? unfit(vips, predecessor)) : 'vipd is stopping'),
+      launch: (path) => createLauncher(clock).launch(heir.command(path), heir.environment),
+      // Nobody but the process that is told where.
+      path: `${settings.admin.socket}.${randomBytes(4).toString('hex')}`,
+      onStranded: fail,
+      onHandedOver: (to) => void retire(to),
+      ...{ channels: createChannels(addon), clock, log },
+    });
+    const retire = async (to: Successor) => {
+      successor = to;
+      lock[Symbol.dispose]();
+      for (const vip of vips) vip.retire();
+      await planes.retire();
+      const over = to.finish(afterlife);
+      for (const closer of closers.splice(0).reverse()) await closer();
+      await over;
+      await close();
+      finish('finished');
+    };
     let client: KubernetesClient | undefined;
     const localPort = localApiPort(settings.vips);
     closers.push(() => client?.[Symbol.dispose]());
@@ -179,6 +245,7 @@ export async function startDaemon(
         },
         virtualNames: settings.vips.flatMap((vip) => vip.dns.names),
         localPort,
+        resolver: createResolver(),
         clock,
         onRoute: (server, as) => {
           route = { server, as };
@@ -201,26 +268,20 @@ export async function startDaemon(
       kubernetes,
       signs,
       clusterCa: () => loadClusterCa(settings.kubernetes),
+      // A VIP that is made anew later knows better.
+      opinions: (vip: string) => (hasGoneOn ? [] : opinionsOf(predecessor, vip)),
       log,
       metrics,
     };
     const interfaces = new Map<string, InterfaceSelector>();
-    if (hasApi(settings)) {
-      const reading = readAnnotations({
-        api: createNodeAnnotationsApi(kubernetes(), settings.node.name),
-        timeout: annotationPatience,
-        ...{ clock, log },
-        onAnswer(annotations) {
-          for (const [name, selector] of interfacesOf(annotations, settings.vips, log)) {
-            log.info("this node's annotation names the interface", { vip: name, interface: String(selector) });
-            interfaces.set(name, selector);
-            vips.find((vip) => vip.settings.name === name)?.useInterface(selector);
-          }
-        },
-      });
-      closers.push(() => reading[Symbol.dispose]());
-      await reading.tried;
-    }
+    const reading = await readNodeInterfaces(settings, {
+      ...{ kubernetes, clock, log },
+      onInterface(name, selector) {
+        interfaces.set(name, selector);
+        vips.find((vip) => vip.settings.name === name)?.useInterface(selector);
+      },
+    });
+    closers.push(() => reading[Symbol.dispose]());
     const find = async (vip: VipSettings, fresh: readonly Ip[] = []) => {
       const refused = fresh.length === 0 ? undefined : await admitAddresses({ network, planes, log }, fresh);
       return refused ?? (await findGround(network, planes, vip));
@@ -246,18 +307,32 @@ export async function startDaemon(
       await look();
       return vips.map((vip) => vip.reading());
     });
-    const served = await serveTelemetry(settings, { metrics, status, live, ready: () => ready(vips) }, { clock, log });
-    closers.push(() => served[Symbol.asyncDispose]());
+    closers.push(() => telemetry?.[Symbol.asyncDispose]());
+    const serve = async () => {
+      const source = { metrics, status, live, ready: () => ready(vips) };
+      telemetry = await serveTelemetry(settings, source, { clock, log });
+    };
+    if (predecessor === undefined) await serve();
     const lag = watchLoopLag(clock, (seconds) => metrics.loopLagged(seconds));
     closers.push(() => lag[Symbol.dispose]());
     const watch = network.watch((change) => {
       for (const vip of vips) vip.network(change);
     });
     closers.push(() => watch[Symbol.dispose]());
-    for (const vip of vips) {
-      vip.start();
-      // What changed since the links were listed, before there was a watch, was never told.
-      vip.network({ kind: 'overrun' });
+    if (predecessor === undefined) {
+      for (const vip of vips) {
+        vip.start();
+        // What changed since the links were listed, before there was a watch, was never told.
+        vip.network({ kind: 'overrun' });
+      }
+    } else {
+      await goOn(vips, predecessor, { network, clock, isStopping });
+      relay.takeAll();
+      hasGoneOn = true;
+      // Whoever asks is answered all the while: by the other process until now.
+      await admin.publish();
+      await predecessor.leads();
+      await serve();
     }
     signs.start();
     closers.push(() => reports[Symbol.dispose]());
@@ -274,11 +349,13 @@ export async function startDaemon(
     stop: async (reason) => {
       log.debug('giving up the VIPs', { because: reason });
       reports.stopping();
+      if (successor === undefined) await upgrading?.abort();
       // The VIPs first: what else runs can wait, and a probe that asks meanwhile deserves an answer.
       await giveUpOnce();
       await close();
     },
-    failed: new Promise(() => {}),
+    failed,
+    finished,
   };
 }
 
@@ -296,15 +373,4 @@ function live(): Health {
 function ready(vips: readonly Vip[]): Health {
   const reasons = vips.flatMap((vip) => vip.troubles());
   return { ok: reasons.length === 0, reasons };
-}
-
-/** Gives the VIPs up and away; whatever the kernel or the API refuse, it ends. */
-async function giveUp(vips: readonly Vip[], clock: Clock, log: Log): Promise<void> {
-  let timer: Disposable | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = clock.at(plus(clock.now(), stopPatience), () => resolve('late'));
-  });
-  const end = await Promise.race([Promise.all(vips.map((vip) => vip.stop())), late]);
-  timer?.[Symbol.dispose]();
-  if (end === 'late') log.error('not all VIPs could be given up in order; the kernel removes what is left');
 }

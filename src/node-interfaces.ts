@@ -1,19 +1,49 @@
+import { readsItsNode } from './config/api-use.js';
 import { readInterfaceSelector, Wrong } from './config/kinds.js';
 import type { InterfaceSelector, Settings } from './config/settings.js';
+import type { KubernetesClient } from './kubernetes/client.js';
+import { createNodeAnnotationsApi } from './kubernetes/node-api.js';
 import { type Annotations, annotatedInterface } from './nodes/annotations.js';
+import { readAnnotations } from './nodes/annotations-driver.js';
 import type { Log } from './telemetry/log.js';
+import type { Clock } from './time/clock.js';
+import { millis } from './time/instant.js';
 
-/** Whether there is an API to ask about this node. */
-export function hasApi({ vips }: Settings): boolean {
-  return vips.some(({ election, loadBalancer }) => election.type === 'lease' || takesNodes(loadBalancer));
+/** How long a start waits for the annotations; the VIPs come up without them too. */
+const patience = millis(1000);
+
+/**
+ * Tells of the interfaces that the annotations of this node name for VIPs, where there is an API to ask. Resolves when it has answered, or
+ * has had its time: then they are told of later.
+ */
+export async function readNodeInterfaces(
+  settings: Settings,
+  parts: {
+    readonly kubernetes: () => KubernetesClient;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly onInterface: (vip: string, selector: InterfaceSelector) => void;
+  },
+): Promise<Disposable> {
+  const { kubernetes, clock, log, onInterface } = parts;
+  if (!readsItsNode(settings)) return { [Symbol.dispose]() {} };
+  const reading = readAnnotations({
+    api: createNodeAnnotationsApi(kubernetes(), settings.node.name),
+    timeout: patience,
+    ...{ clock, log },
+    onAnswer(annotations) {
+      for (const [vip, selector] of interfacesOf(annotations, settings.vips, log)) {
+        log.info("this node's annotation names the interface", { vip, interface: String(selector) });
+        onInterface(vip, selector);
+      }
+    },
+  });
+  await reading.tried;
+  return reading;
 }
 
-function takesNodes({ mode, backends }: Settings['vips'][number]['loadBalancer']): boolean {
-  return mode !== 'off' && backends.from === 'nodes';
-}
-
-/** The interfaces that the Node names for VIPs, by the VIP's name. What cannot be one is told of and counts for nothing. */
-export function interfacesOf(
+/** By the VIP's name. What cannot be one is told of and counts for nothing. */
+function interfacesOf(
   annotations: Annotations,
   vips: Settings['vips'],
   log: Log,

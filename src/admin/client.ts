@@ -17,6 +17,8 @@ export type Answered = { readonly ok: true; readonly answer: ControlAnswer } | N
 const patienceMillis = 2000;
 /** A reload waits for the kernel, and for a reload that is under way. */
 const reloadPatienceMillis = 30_000;
+/** An upgrade waits until the new process has checked its backends, and leads. */
+const upgradePatienceMillis = 90_000;
 /** A status of thousands of backends is well below this. */
 const longestAnswer = 8 << 20;
 
@@ -41,6 +43,11 @@ export function askDraining(
 /** Has the daemon read its file again. Never throws; gives up after half a minute. */
 export function askReload(socketPath: string, timeoutMillis = reloadPatienceMillis): Promise<Answered> {
   return askControl(socketPath, { method: 'POST', path: '/v1/reload', timeoutMillis });
+}
+
+/** Has a new process go on in place of the daemon. Never throws; gives up after a minute and a half. */
+export function askUpgrade(socketPath: string, timeoutMillis = upgradePatienceMillis): Promise<Answered> {
+  return askControl(socketPath, { method: 'POST', path: '/v1/upgrade', timeoutMillis });
 }
 
 async function askControl(socketPath: string, question: Question): Promise<Answered> {

@@ -8,6 +8,11 @@ export interface Control {
    * not change that. What is so already is no refusal.
    */
   setDraining(request: DrainRequest): ControlAnswer | Promise<ControlAnswer>;
+  /**
+   * Has a new process of the program that is installed now go on in place of this one, with the file as it is now; connections live on.
+   * Never rejects; when it comes to nothing, this process goes on as if nothing had been.
+   */
+  upgrade(): Promise<ControlAnswer>;
   /** Reads the file again and applies what changed, all of it or nothing. Never rejects; a second reload waits for the first. */
   reload(): Promise<ControlAnswer>;
 }

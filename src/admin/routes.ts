@@ -15,6 +15,7 @@ const routes: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/v1/backends/drain', { method: 'POST', answer: (control, body) => setDraining(control, body, true) }],
   ['/v1/backends/resume', { method: 'POST', answer: (control, body) => setDraining(control, body, false) }],
   ['/v1/reload', { method: 'POST', answer: reload }],
+  ['/v1/upgrade', { method: 'POST', answer: upgrade }],
 ]);
 
 /** Answers one request, whatever it is, in JSON. */
@@ -49,6 +50,12 @@ async function reload(control: Control, body: Buffer): Promise<Answer> {
   return body.length === 0
     ? answered(await control.reload())
     : refusal(400, 'bad-request', 'a reload takes no body: the daemon reads its own file again');
+}
+
+async function upgrade(control: Control, body: Buffer): Promise<Answer> {
+  return body.length === 0
+    ? answered(await control.upgrade())
+    : refusal(400, 'bad-request', 'an upgrade takes no body: the new process reads the daemon’s own file');
 }
 
 const codes = {

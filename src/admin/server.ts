@@ -1,21 +1,31 @@
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { pid } from 'node:process';
 import type { Control } from './control.js';
 import { answer } from './routes.js';
 
 export interface AdminServerOptions {
   readonly path: string;
   readonly control: Control;
+  /** Whether another vipd that answers there is to be replaced. */
+  readonly replaces?: boolean;
+}
+
+export interface AdminServer extends AsyncDisposable {
+  /** Answers at the path from now on, in place of whoever did. */
+  publish(): Promise<void>;
+  /** Takes no more requests; settles when those that it has are answered. Another may have its path. */
+  leave(): Promise<void>;
 }
 
 /**
- * Serves operators on this host over a Unix socket (mode 0660; its directory is made if need be): HTTP, JSON.
+ * Will serve operators on this host over a Unix socket (mode 0660; its directory is made if need be): HTTP, JSON; all that can fail is done.
  * The socket of a daemon that died is replaced. Throws an Error with one sentence when another vipd answers there, or the path
  * cannot be used.
  */
-export async function startAdminServer({ path, control }: AdminServerOptions): Promise<AsyncDisposable> {
+export async function prepareAdminServer({ path, control, replaces }: AdminServerOptions): Promise<AdminServer> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`${settingNames}: the directory of ${path} cannot be made (${error.code}); choose another`, {
       cause: error,
@@ -23,40 +33,73 @@ export async function startAdminServer({ path, control }: AdminServerOptions): P
   });
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 1_000 },
-    (request, response) => void answer(request, response, control),
+    (request, response) => {
+      answer(request, response, control).catch(() => response.destroy());
+    },
   );
-  // What takes longest is a reload, which may have to wait for the kernel.
-  server.setTimeout(60_000);
-  await listen(server, path);
-  await chmod(path, 0o660);
+  // What takes longest is an upgrade, which waits for another process.
+  server.setTimeout(120_000);
+  const own = await listen(server, path, replaces ?? false);
   server.on('error', () => {});
   return {
+    publish: () => rename(beside(path), path),
+    leave: () => new Promise((resolve) => server.close(() => resolve())),
     async [Symbol.asyncDispose]() {
-      // Node removes the socket's file as well.
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
+      const found = await lstat(path).catch(() => undefined);
+      if (found?.ino === own) await rm(path, { force: true });
     },
   };
 }
 
+/** The same, published. */
+export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const server = await prepareAdminServer(options);
+  await server.publish();
+  return server;
+}
+
 const settingNames = 'admin.socket (--admin-socket, VIPD_ADMIN_SOCKET)';
 
-async function listen(server: Server, path: string): Promise<void> {
+/**
+ * Renamed when it answers: whoever asks meanwhile reaches the one before, or this one. Each process has a name of its own: libuv removes
+ * what it bound when it closes, long after the rename.
+ */
+function beside(path: string): string {
+  return `${path}~${pid}`;
+}
+
+/** Removes the sockets beside it of processes that were killed before they were done with them: `beside`, and where a new process comes. */
+async function sweep(path: string): Promise<void> {
+  const names = await readdir(dirname(path)).catch(() => []);
+  const isOurs = (name: string) =>
+    name.startsWith(basename(path)) && /^(~\d+|\.[\da-f]{8}(\.new)?)$/.test(name.slice(basename(path).length));
+  for (const file of names.filter(isOurs).map((name) => join(dirname(path), name))) {
+    const found = await lstat(file).catch(() => undefined);
+    if (found?.isSocket() && !(await isAnswered(file))) await rm(file, { force: true }).catch(() => {});
+  }
+}
+
+/** Resolves with the inode of the socket. */
+async function listen(server: Server, path: string, replaces: boolean): Promise<number> {
+  const found = await lstat(path).catch(() => undefined);
+  // Such a file is somebody's, and stays.
+  if (found !== undefined && !found.isSocket())
+    throw new Error(`${settingNames}: ${path} exists and is not a socket; choose another path`);
+  if (found !== undefined && !replaces && (await isAnswered(path)))
+    throw new Error(`another vipd runs here: it answers on ${path}; stop it first`);
   try {
-    await bind(server, path);
+    await sweep(path);
+    await rm(beside(path), { force: true });
+    await bind(server, beside(path));
+    await chmod(beside(path), 0o660);
+    return (await lstat(beside(path))).ino;
   } catch (error) {
+    server.close();
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EADDRINUSE')
-      throw new Error(`${settingNames}: cannot listen on ${path} (${code}); choose another path`, { cause: error });
-    // Connecting to a file that is no socket is refused as well: such a file is somebody's, and stays.
-    if (!(await lstat(path)).isSocket())
-      throw new Error(`${settingNames}: ${path} exists and is not a socket; choose another path`);
-    if (await isAnswered(path)) {
-      throw new Error(`another vipd runs here: it answers on ${path}; stop it first`);
-    }
-    await unlink(path);
-    await bind(server, path);
+    throw new Error(`${settingNames}: cannot listen on ${path} (${code}); choose another path`, { cause: error });
   }
 }
 

@@ -34,8 +34,11 @@ export interface CliIo {
   readonly self: { readonly node: string; readonly script: string; readonly pid: number; readonly uid: number };
   /** Aborted by SIGINT and SIGTERM. */
   readonly stop: AbortSignal;
-  /** Runs the daemon until it is stopped; the exit code. */
-  startDaemon(configuration: Configuration): Promise<number>;
+  /**
+   * Runs the daemon until it is stopped; the exit code.
+   * @param heirTo the path where the running daemon waits, in whose place this one is to go on
+   */
+  startDaemon(configuration: Configuration, heirTo?: string): Promise<number>;
 }
 
 export interface Output {

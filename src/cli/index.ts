@@ -14,6 +14,7 @@ import { plainStart } from './plain-start.js';
 import { reload } from './reload.js';
 import { start } from './start.js';
 import { status } from './status.js';
+import { upgrade } from './upgrade.js';
 import { version } from './version.js';
 
 /** Every command there is: a new one is a file beside this one and a word in this list. */
@@ -24,6 +25,7 @@ const commands: readonly Command[] = [
   backendDrain,
   backendResume,
   reload,
+  upgrade,
   configCheck,
   configPrint,
   configImport,

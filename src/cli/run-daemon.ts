@@ -52,7 +52,8 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     log.error('stopped before the start was done', { because: String(stop.reason ?? bug.reason) });
     return bug.aborted ? exitCodes.failed : exitCodes.ok;
   }
-  const end = await Promise.race([stopped, broken, daemon.failed]);
+  const end = await Promise.race([stopped, broken, daemon.failed, daemon.finished]);
+  if (end === 'finished') return exitCodes.ok;
   if (end instanceof Error) {
     log.error('cannot go on; giving up the VIPs', { error: end });
     await within(stopSafely(daemon, 'failed', log), clock);

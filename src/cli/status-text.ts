@@ -25,12 +25,12 @@ export function statusLines(status: DaemonStatus): string[] {
 
 /** The backends of the VIPs as one table. */
 export function backendsText(vips: readonly VipStatus[], now: Date): string {
-  const rows = vips.flatMap(({ name, loadBalancer }) =>
-    loadBalancer.backends.map((backend) => [name, ...backendRow(backend, now)]),
-  );
+  const all = vips.flatMap(({ name, loadBalancer }) => loadBalancer.backends.map((backend) => ({ name, backend })));
+  const columns = backendColumns(all.map(({ backend }) => backend));
+  const rows = all.map(({ name, backend }) => [name, ...columns.map(({ cell }) => cell(backend, now))]);
   return rows.length === 0
     ? 'no backends\n'
-    : `${table([['VIP', ...backendHead], ...rows])
+    : `${table([['VIP', ...columns.map(({ head }) => head)], ...rows])
         .map(clean)
         .join('\n')}\n`;
 }
@@ -59,8 +59,9 @@ function vipText(vip: VipStatus, node: string, now: Date): string {
   const title = `${vip.name}  ${[...vip.addresses, ...names].join(' ')} on ${vip.interface}`;
   const text = [title, ...table(facts).map((line) => `  ${line}`)];
   if (balancer.backends.length > 0) {
-    const rows = balancer.backends.map((backend) => backendRow(backend, now));
-    text.push('', ...table([backendHead, ...rows]).map((line) => `  ${line}`));
+    const columns = backendColumns(balancer.backends);
+    const rows = balancer.backends.map((backend) => columns.map(({ cell }) => cell(backend, now)));
+    text.push('', ...table([columns.map(({ head }) => head), ...rows]).map((line) => `  ${line}`));
   } else if (balancer.mode !== 'off') {
     text.push('  no backends');
   }
@@ -74,12 +75,26 @@ function vrrpText({ state, priority, configuredPriority, because, master }: Vrrp
   return `${state}, priority ${priority}${why}${other}`;
 }
 
-const backendHead = ['backend', 'address', 'state', 'connections', 'last check'];
+interface Column {
+  readonly head: string;
+  cell(backend: BackendStatus, now: Date): string;
+}
 
-function backendRow(backend: BackendStatus, now: Date): string[] {
-  const check = backend.lastCheck;
-  const said = check === undefined ? 'not yet' : `${check.result}, ${ago(check.at, now)}`;
-  return [backend.name, backend.address, backend.state, String(backend.connections), said];
+/** That of the weights only where there is one to be seen. */
+function backendColumns(backends: readonly BackendStatus[]): readonly Column[] {
+  const weight: Column = { head: 'weight', cell: (backend) => String(backend.weight ?? 1) };
+  return [
+    { head: 'backend', cell: ({ name }) => name },
+    { head: 'address', cell: ({ address }) => address },
+    ...(backends.some((backend) => backend.weight !== undefined) ? [weight] : []),
+    { head: 'state', cell: ({ state }) => state },
+    { head: 'connections', cell: ({ connections }) => String(connections) },
+    {
+      head: 'last check',
+      cell: ({ lastCheck }, now) =>
+        lastCheck === undefined ? 'not yet' : `${lastCheck.result}, ${ago(lastCheck.at, now)}`,
+    },
+  ];
 }
 
 /** Columns as wide as their widest cell. */

@@ -3,7 +3,7 @@ import { parseCidr } from '../net/cidr.js';
 import { endpoint, type Family, familyOf, type Ip, parseIp } from '../net/ip.js';
 import { isLinkLocalIpv6, mappedIpv4 } from '../net/ipv6.js';
 import { unfitForHost } from '../net/unfit.js';
-import { dnsSubdomain, type Kind, list, scalar, shown, Wrong } from './kinds.js';
+import { count, dnsSubdomain, type Kind, list, scalar, shown, Wrong } from './kinds.js';
 import type { ListenAddress, ServerSettings, VipAddress } from './settings.js';
 
 /** `:2112` (every address), `127.0.0.1:2112`, `[::1]:2112`, or `off`, which reads as undefined. */
@@ -61,21 +61,27 @@ export const plainAddressOrNone: Kind<Ip | undefined> = scalar('address', (text)
 
 const serverAddress = scalar('address', readEndpoint);
 
-/** `{ name, address }` in the file; `name=ip:port` in a flag or the environment. */
+const serverWeight = count(1, 256, (input) =>
+  input === 0
+    ? '0 is no weight; for no new connections write one from 1 to 256, or leave it out, and run `vipd backend drain`'
+    : undefined,
+);
+
+/** `{ name, address, weight }` in the file; `name=ip:port`, which has weight 1, in a flag or the environment. */
 export const servers: Kind<readonly ServerSettings[]> = list(
   {
     words: 'server',
     schema: z.pipe(
       z.strictObject(
-        { name: dnsSubdomain.schema, address: serverAddress.schema },
+        { name: dnsSubdomain.schema, address: serverAddress.schema, weight: z._default(serverWeight.schema, 1) },
         {
           error: (issue) =>
             issue.code === 'unrecognized_keys'
-              ? `a server has the keys name and address, not ${(issue.keys ?? []).map(shown).join(', ')}; remove it`
+              ? `a server has the keys name, address and weight, not ${(issue.keys ?? []).map(shown).join(', ')}; remove it`
               : `${shown(issue.input)} is not a server; write { name: cp1, address: "192.168.1.101:6443" }`,
         },
       ),
-      z.transform(({ name, address }) => ({ name, ...address })),
+      z.transform(({ name, address, weight }) => ({ name, ...address, weight })),
     ),
     isList: false,
     fromText(text) {
@@ -83,7 +89,7 @@ export const servers: Kind<readonly ServerSettings[]> = list(
       return equals < 0 ? text : { name: text.slice(0, equals), address: text.slice(equals + 1) };
     },
   },
-  'list of `{ name, address: "ip:port" }`; as text `name=ip:port,…`; IPv6 in brackets, `[ip]:port`',
+  'list of `{ name, address: "ip:port", weight: 1 }`; as text `name=ip:port,…`; IPv6 in brackets, `[ip]:port`',
   'write a list of { name, address }',
   (server, earlier) => {
     if (earlier.some((other) => other.name === server.name)) {

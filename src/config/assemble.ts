@@ -16,6 +16,7 @@ export function toSettings(global: Entries, vips: readonly Entries[]): Settings 
     vips: vips.map((entries) => toVipSettings(valuesOf<typeof vipSettings>(entries) as ValuesOf<typeof vipSettings>)),
     metrics: { listen: value['metrics.listen'] },
     health: { listen: value['health.listen'] },
+    proxy: { threads: value['proxy.threads'] },
     admin: { socket: value['admin.socket'] },
     log: { level: value['log.level'], format: value['log.format'] },
   };
@@ -73,12 +74,14 @@ function toVipSettings(value: ValuesOf<typeof vipSettings>): VipSettings {
       mode: value['loadBalancer.mode'],
       ports: value['loadBalancer.ports'],
       scheduler: value['loadBalancer.scheduler'],
+      weighted: (value['loadBalancer.backends.servers'] ?? []).some(({ weight }) => weight !== 1),
       backends:
         value['loadBalancer.backends.from'] === 'nodes'
           ? { from: 'nodes', port: value['loadBalancer.backends.port'] ?? 0 }
           : { from: 'static', servers: value['loadBalancer.backends.servers'] ?? [] },
       healthCheck: toHealthCheck(value),
       connectTimeout: value['loadBalancer.connectTimeout'],
+      proxyProtocol: value['loadBalancer.proxyProtocol'],
       whenBackendDown: value['loadBalancer.whenBackendDown'],
     },
   };

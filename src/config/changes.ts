@@ -15,6 +15,7 @@ const treatments: { readonly [Path in SettingPath]: 'in-place' | 'restart' } = {
   'kubernetes.events': 'restart',
   'metrics.listen': 'restart',
   'health.listen': 'restart',
+  'proxy.threads': 'restart',
   'admin.socket': 'restart',
   'log.level': 'in-place',
   'log.format': 'restart',
@@ -70,6 +71,7 @@ const treatments: { readonly [Path in SettingPath]: 'in-place' | 'restart' } = {
   'loadBalancer.healthCheck.fall': 'in-place',
   'loadBalancer.healthCheck.rise': 'in-place',
   'loadBalancer.connectTimeout': 'in-place',
+  'loadBalancer.proxyProtocol': 'in-place',
   'loadBalancer.whenBackendDown': 'in-place',
 };
 

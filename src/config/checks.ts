@@ -232,6 +232,13 @@ function checkBackends(vip: VipValues, refuse: Refuse): void {
 /** What a mode cannot do by its nature; what this kernel lacks is known when the daemon starts. */
 function checkMode(vip: VipValues, refuse: Refuse): void {
   const mode = vip['loadBalancer.mode'];
+  if (mode !== 'proxy' && mode !== 'off' && vip['loadBalancer.proxyProtocol'] === 'v2') {
+    refuse(
+      'loadBalancer.proxyProtocol',
+      'only the proxy can put a header before the data; set loadBalancer.mode to proxy, or remove this',
+      'loadBalancer.mode',
+    );
+  }
   if (mode !== 'ipvs' && mode !== 'nftables') return;
   if (mode === 'nftables' && vip['loadBalancer.scheduler'] === 'leastconn') {
     refuse(

@@ -39,10 +39,15 @@ export function durationOrOff(bounds: DurationBounds): Kind<Millis | 'off'> {
   return scalar('duration or `off`', (text) => (text === 'off' ? text : readDuration(text, bounds)), durationNeedsUnit);
 }
 
-/** A whole number from `min` to `max`. */
-export function count(min: number, max: number): Kind<number> {
+/** A whole number from `min` to `max`. `special` may have a better word about what is none. */
+export function count(
+  min: number,
+  max: number,
+  special: (input: unknown) => string | undefined = () => undefined,
+): Kind<number> {
   const error = wrong(
-    (input) => `${shown(input)} is not a whole number from ${min} to ${max}; write one, such as ${min}`,
+    (input) =>
+      special(input) ?? `${shown(input)} is not a whole number from ${min} to ${max}; write one, such as ${min}`,
   );
   return {
     words: `number, ${min} to ${max}`,
@@ -142,13 +147,16 @@ export const httpPath: Kind<string> = scalar('path', (text) =>
     : new Wrong(`${shown(text)} is not the path of a URL; write one that begins with /, such as /readyz`),
 );
 
-/** sockaddr_un.sun_path has room for 107 bytes and the final zero (unix(7)). */
+/** sockaddr_un.sun_path has room for 107 bytes and the final zero (unix(7)); while vipd starts or is upgraded others lie beside it. */
+const pathBytes = 107 - '.12345678.new'.length;
 export const socketPath: Kind<string> = scalar('absolute path', (text) => {
   if (!text.startsWith('/') || text.includes('\0')) {
     return new Wrong(`${shown(text)} is not an absolute path; write one, such as /run/vipd/vipd.sock`);
   }
-  if (new TextEncoder().encode(text).length > 107)
-    return new Wrong('the path is longer than the 107 bytes a socket may have; use a shorter one');
+  if (new TextEncoder().encode(text).length > pathBytes)
+    return new Wrong(
+      `the path is longer than the ${pathBytes} bytes that a socket of vipd may have; use a shorter one`,
+    );
   return text;
 });
 

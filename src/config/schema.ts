@@ -73,6 +73,12 @@ export const globalSettings = {
     'off',
     'Where /healthz, /livez and /readyz are served too, without metrics: for probes that have a port of their own.',
   ),
+  'proxy.threads': optional(
+    kinds.count(1, 64),
+    'proxy-threads',
+    'one for each processor, at most 4',
+    'The threads of the proxy, which all VIPs share. They wait without cost while there is nothing to relay.',
+  ),
   'admin.socket': setting(
     kinds.socketPath,
     'admin-socket',
@@ -309,7 +315,7 @@ export const vipSettings = {
     kinds.choice(['roundrobin', 'leastconn']),
     'scheduler',
     'roundrobin',
-    'Which backend gets the next connection: each in turn, or the one with the fewest open connections (not with `nftables`).',
+    'Which backend gets the next connection: each in turn, or the one with the fewest open connections (not with `nftables`), both by the weights of the servers.',
   ),
   'loadBalancer.backends.from': setting(
     kinds.choice(['nodes', 'static']),
@@ -323,7 +329,12 @@ export const vipSettings = {
     'the first of loadBalancer.ports',
     'The port of the backends when they come from nodes.',
   ),
-  'loadBalancer.backends.servers': optional(servers, 'backends', 'none', 'The backends when they are static.'),
+  'loadBalancer.backends.servers': optional(
+    servers,
+    'backends',
+    'none',
+    'The backends when they are static. `weight` (1, at most 256) is the part of the connections that a backend gets beside the others: one of weight 3 gets three times as many as one of weight 1. From nodes all have 1.',
+  ),
   'loadBalancer.healthCheck.type': optional(
     kinds.choice(['tcp', 'https']),
     'health-check',
@@ -395,6 +406,12 @@ export const vipSettings = {
     'connect-timeout',
     '1s',
     'How long a connection waits for a backend to accept before the next backend is tried, by the proxy; the kernel leaves that to health checks.',
+  ),
+  'loadBalancer.proxyProtocol': setting(
+    kinds.choice(['off', 'v2']),
+    'proxy-protocol',
+    'off',
+    'Whether the proxy tells backends who the client is, by a header of the PROXY protocol before the data: only for backends that expect it. kube-apiserver does not understand it.',
   ),
   'loadBalancer.whenBackendDown': setting(
     kinds.choice(['close', 'keep']),

@@ -10,6 +10,8 @@ export interface Settings {
   /** `undefined` when off. An empty host means every address. */
   readonly metrics: { readonly listen: ListenAddress | undefined };
   readonly health: { readonly listen: ListenAddress | undefined };
+  /** undefined: as many threads as suit the machine. */
+  readonly proxy: { readonly threads: number | undefined };
   readonly admin: { readonly socket: string };
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
@@ -141,9 +143,12 @@ export interface LoadBalancerSettings {
   readonly mode: 'auto' | 'ipvs' | 'nftables' | 'proxy' | 'off';
   readonly ports: readonly number[];
   readonly scheduler: 'roundrobin' | 'leastconn';
+  /** Whether a backend has another weight than 1. */
+  readonly weighted: boolean;
   readonly backends: BackendSettings;
   readonly healthCheck: HealthCheckSettings;
   readonly connectTimeout: Millis;
+  readonly proxyProtocol: 'off' | 'v2';
   readonly whenBackendDown: 'close' | 'keep';
 }
 
@@ -155,6 +160,7 @@ export interface ServerSettings {
   readonly name: string;
   readonly ip: Ip;
   readonly port: number;
+  readonly weight: number;
 }
 
 export type HealthCheckSettings = HealthCheckTimes & ({ readonly type: 'tcp' } | HttpsCheckSettings);

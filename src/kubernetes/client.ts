@@ -1,5 +1,4 @@
 import type { Agent } from 'node:https';
-import { createResolver } from '../kernel/linux/resolver.js';
 import type { Resolver } from '../kernel/ports.js';
 import type { Clock } from '../time/clock.js';
 import { between, type Instant, type Millis, millis, plus } from '../time/instant.js';
@@ -53,8 +52,8 @@ export interface KubernetesClient extends Disposable {
 
 export interface KubernetesClientOptions extends CredentialSource {
   readonly clock: Clock;
-  /** Who knows the addresses of names; by default this host. */
-  readonly resolver?: Resolver;
+  /** Who knows the addresses of names. One of its own: it answers one look-up after the other. */
+  readonly resolver: Resolver;
   /** Another server answers than before, or to other credentials. */
   readonly onRoute?: (server: string, origin: string) => void;
 }
@@ -73,7 +72,7 @@ const timeIsOver: ExchangeEnd = {
 export function createKubernetesClient(options: KubernetesClientOptions): KubernetesClient {
   const { clock, onRoute = () => {} } = options;
   let told: Route | undefined;
-  const sessions = createSessions(options, options.resolver ?? createResolver(), clock);
+  const sessions = createSessions(options, options.resolver, clock);
   let disposed = false;
 
   /** One exchange by the route, repeated once if another connection could change its end. */

@@ -31,11 +31,11 @@ export async function runExecPlugin(exec: JsonObject, clock: Clock): Promise<Exe
     // A process group of its own, to be killed as one.
     detached: true,
   });
-  const [output, complaint] = [collect(child.stdout), collect(child.stderr)];
   const closed = new Promise<number | string>((resolve) => {
     child.on('error', (error) => resolve(error.message));
     child.on('close', (status, signal) => resolve(status ?? signal ?? 'killed'));
   });
+  const [output, complaint] = [collect(child.stdout), collect(child.stderr)];
   const end = await inTime(clock, plus(clock.now(), patience), closed);
   const name = `${command} (exec of the kubeconfig)`;
   if (end === 'late') {
@@ -55,10 +55,11 @@ export async function runExecPlugin(exec: JsonObject, clock: Clock): Promise<Exe
   };
 }
 
-function collect(stream: NodeJS.ReadableStream): () => string {
+/** @param stream undefined when there were no descriptors left for it (node:child_process) */
+function collect(stream: NodeJS.ReadableStream | undefined): () => string {
   let text = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (piece: string) => {
+  stream?.setEncoding('utf8');
+  stream?.on('data', (piece: string) => {
     if (text.length < outputLimit) text += piece;
   });
   return () => text;

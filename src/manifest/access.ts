@@ -1,3 +1,4 @@
+import { readsItsNode } from '../config/api-use.js';
 import type { Settings, VipSettings } from '../config/settings.js';
 
 /** What vipd asks the Kubernetes API for. */
@@ -22,7 +23,7 @@ export function apiNeeds({ vips, kubernetes }: Settings): ApiNeeds {
   return {
     leases,
     events: kubernetes.events && leases.length > 0,
-    annotations: leases.length > 0 || nodes,
+    annotations: readsItsNode({ vips }),
     nodes,
     labels: kubernetes.nodeLabel,
     ca: balanced.some(verifiesWithClusterCa),

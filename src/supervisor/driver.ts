@@ -12,6 +12,8 @@ export interface Reports extends Disposable {
   whileReloading<T>(work: () => Promise<T>): Promise<T>;
   /** The daemon is on its way down. */
   stopping(): void;
+  /** Another process is the daemon from now on (sd_notify(3), MAINPID): of this one nothing more is told. */
+  handedOver(to: number): void;
 }
 
 /** For a daemon that nobody supervises. */
@@ -19,6 +21,7 @@ export const noReports: Reports = {
   ready() {},
   whileReloading: (work) => work(),
   stopping() {},
+  handedOver() {},
   [Symbol.dispose]() {},
 };
 
@@ -46,6 +49,7 @@ export function createReports(parts: {
   let isDeaf = false;
   const timers: Disposable[] = [];
   let isOver = false;
+  let isSilent = false;
 
   function tell(assignments: readonly string[]): boolean {
     try {
@@ -95,9 +99,14 @@ export function createReports(parts: {
     wait();
   }
 
+  function close(): void {
+    isOver = true;
+    for (const timer of timers.splice(0)) timer[Symbol.dispose]();
+  }
+
   /** Nothing comes after the way down. */
   function enter(next: Phase): void {
-    if (phase === 'stopping') return;
+    if (phase === 'stopping' || isSilent) return;
     phase = next;
     catchUp();
   }
@@ -122,9 +131,11 @@ export function createReports(parts: {
       }
     },
     stopping: () => enter('stopping'),
-    [Symbol.dispose]() {
-      isOver = true;
-      for (const timer of timers.splice(0)) timer[Symbol.dispose]();
+    handedOver(to) {
+      tell([`MAINPID=${to}`]);
+      isSilent = true;
+      close();
     },
+    [Symbol.dispose]: close,
   };
 }

@@ -11,6 +11,13 @@ export interface Supervision {
 /** The variables of sd_notify(3) and sd_watchdog_enabled(3). They are for one process: whoever reads them takes them away. */
 export const supervisionVariables = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
 
+/** For a process that is supervised in this one's place. */
+export function supervisionOf(supervision: Supervision | undefined): Readonly<Record<string, string>> {
+  if (supervision === undefined) return {};
+  const { socket, watchdog } = supervision;
+  return { NOTIFY_SOCKET: socket, ...(watchdog === undefined ? {} : { WATCHDOG_USEC: String(watchdog * 1000) }) };
+}
+
 /** Undefined when nobody supervises the process with this id: without the variables, or when they are another process's. */
 export function supervisionIn(
   environment: Readonly<Record<string, string | undefined>>,

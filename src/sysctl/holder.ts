@@ -10,6 +10,8 @@ import { type HostSetting, rewrittenBy, rewrittenWith, type SettingsUser, settin
 export interface HostSettings {
   /** Gives back what a killed daemon has left changed. Before the first `hold`. */
   restoreLeftovers(): Promise<void>;
+  /** Knows from now on what an earlier process has changed and this one is to give back. Instead of `restoreLeftovers`. */
+  inherit(): Promise<void>;
   /**
    * Finds out, without changing anything, whether what is necessary could be set. Throws KernelError when it could not.
    */
@@ -223,6 +225,10 @@ export function createHostSettings(parts: {
       inTurn(async () => {
         changes = await memory.load();
         await restore('leftover');
+      }),
+    inherit: () =>
+      inTurn(async () => {
+        changes = await memory.load();
       }),
     async probe(user, family) {
       for (const { name, value, necessary } of await needs(user, family)) {

@@ -3,6 +3,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { createResolver } from '../../src/kernel/linux/resolver.js';
 import { createKubernetesClient } from '../../src/kubernetes/client.js';
 import { kubeconfigText } from '../../src/lab/api/kubeconfig.js';
 import { findRealServer, startRealCluster } from '../../src/lab/api/real-server.js';
@@ -37,8 +38,8 @@ test(what, { skip: realServer.missing ?? false }, async () => {
     const text = kubeconfigText({ server: url, caPem, certificate: first });
     const files = text.replace(/(client-certificate|client-key)-data: .*/g, '$1: client.pem');
     await writeFile(beside, files);
-    using client = createKubernetesClient({ clock, kubeconfig: inside });
-    using other = createKubernetesClient({ clock, kubeconfig: beside });
+    using client = createKubernetesClient({ resolver: createResolver(), clock, kubeconfig: inside });
+    using other = createKubernetesClient({ resolver: createResolver(), clock, kubeconfig: beside });
     const path = '/api/v1/namespaces/kube-system';
     const ask = async (who: typeof client) => {
       const answer = await who.request({ method: 'GET', path, timeout: millis(5_000) });

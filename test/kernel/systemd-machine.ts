@@ -31,7 +31,10 @@ export async function bootSystemd(unitFile: string, name: string, dropIn: string
   const namespaces = ['--cgroup', '--pid', '--mount', '--mount-proc', '--fork', '--kill-child'];
   const environment = ['-i', 'container=test', `SYSTEMD_UNIT_PATH=${units}`, `PATH=${process.env.PATH}`];
   const systemd = ['/lib/systemd/systemd', '--system', '--unit=multi-user.target', '--log-target=console'];
-  const words = ['unshare', ...namespaces, 'env', ...environment, ...systemd, '--show-status=no'];
+  // Mounted again in there: else what /proc says of a process' control group is not where systemd sees it.
+  const mount = 'umount /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; exec "$@"';
+  const first = ['env', ...environment, ...systemd, '--show-status=no'];
+  const words = ['unshare', ...namespaces, 'sh', '-c', mount, 'sh', ...first];
   const enter = `echo $$ >${ours}/cgroup.procs; exec "$@"`;
   const child = spawn('sh', ['-c', enter, 'sh', ...words], { stdio: ['ignore', 'inherit', 'inherit'] });
   const inside = ['-t', await firstProcess(child), '-m', '-p', '-C'];

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { run } from '../netns/network-namespace.js';
@@ -15,7 +17,8 @@ const configuration = '/etc/vipd/vipd.yaml';
 // CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW are number 10, 12 and 13.
 const threeCapabilities = '0000000000003400';
 /** An emulated processor may not get to a sign of life for seconds. */
-const dropIn = '[Service]\nWatchdogSec=20s\n';
+const log = '/run/vipd.log';
+const dropIn = `[Service]\nWatchdogSec=20s\nStandardOutput=append:${log}\nStandardError=append:${log}\n`;
 /** A start takes ten seconds here. */
 const slowly = { within: 90_000, every: 250 };
 
@@ -102,6 +105,7 @@ inDebianKernel(import.meta.filename, () => {
     assert.deepEqual([role, held, loadBalancer.mode], ['leader', true, 'ipvs']);
     assert.equal(run('sysctl', '-n', 'net.ipv4.ip_forward').trim(), '1');
     assert.equal(await systemd.run('curl', '-sf', `http://${vip}/`), 'a');
+    await assert.rejects(systemd.run('vipd', 'upgrade'), /VIP web is balanced by IPVS, .* restart vipd instead/);
   });
 
   test('its programs run, with its rights, and know nothing of the supervisor', async () => {
@@ -149,6 +153,45 @@ inDebianKernel(import.meta.filename, () => {
       ['inactive', 'success'],
     );
     assert.match(readFileSync('/run/vipd/changes', 'utf8'), /INSTANCE web STOP \d+\n$/);
+  });
+
+  test('vipd upgrade: another process is the unit’s main one, what is open lives on, and the unit stops as ever', async () => {
+    const balanced = settings([backend('a')]);
+    const [web] = balanced.vips;
+    const proxied = { vips: [{ ...web, loadBalancer: { ...web?.loadBalancer, mode: 'proxy' } }] };
+    writeFileSync(configuration, JSON.stringify(proxied));
+    await systemd.run('systemctl', 'start', 'vipd');
+    await until(isLed, { ...slowly, what: 'the address' });
+    const up = async () => (await status()).loadBalancer.backends[0].state === 'up';
+    await until(up, { ...slowly, what: 'a backend up' });
+    const before = await main();
+    const client = connect(80, vip).setEncoding('utf8');
+    client.on('error', () => {});
+    client.write('GET / HTTP/1.1\r\n');
+    await once(client, 'connect');
+    const said = await systemd.run('vipd', 'upgrade').catch((error) => `${error}\n${readFileSync(log, 'utf8')}`);
+    assert.match(said, /^process \d+, vipd \S+, goes on$/m);
+    await until(async () => (await main()) !== before, { ...slowly, what: 'another main process' });
+    const now = await main();
+    assert.notEqual(now, '0');
+    assert.ok(isLed());
+    assert.match(await systemd.run('cat', `/proc/${before}/cmdline`), /vipd/);
+    client.end('Host: a\r\nConnection: close\r\n\r\n');
+    const [answer] = await once(client, 'data');
+    assert.match(answer, /^HTTP\/1\.1 200/);
+    const isOver = () =>
+      systemd.run('cat', `/proc/${before}/cmdline`).then(
+        () => false,
+        () => true,
+      );
+    await until(isOver, { ...slowly, what: 'the end of the process before' });
+    // Longer than the watchdog waits: it hears the new one.
+    await new Promise((resolve) => setTimeout(resolve, 25_000));
+    const properties = ['ActiveState', 'NRestarts', 'MainPID'].map((name) => systemd.show('vipd', name));
+    assert.deepEqual(await Promise.all(properties), ['active', '0', now]);
+    await systemd.run('systemctl', 'stop', 'vipd');
+    assert.ok(!isLed());
+    assert.equal(await systemd.show('vipd', 'Result'), 'success');
   });
 
   test('with a wrong configuration it is not started again and again', async () => {

@@ -148,3 +148,19 @@ test('who may not open the socket is told so', async (t) => {
     message: `this user may not open ${path}; use root, or a user in the group of the socket`,
   });
 });
+
+test('sockets of processes that were killed in an upgrade are removed, and nothing else', async () => {
+  const path = newPath();
+  const dead = [`${path}~123`, `${path}.0123abcd`];
+  for (const one of dead) await leaveSocket(one);
+  const stays = [`${path}~456`, `${path}~789`, `${path}.old`];
+  const living = await listen(createServer(), stays[0] as string);
+  writeFileSync(stays[1] as string, '');
+  await leaveSocket(stays[2] as string);
+  {
+    await using _ = await startAdminServer({ path, control });
+    assert.deepEqual(dead.filter(existsSync), []);
+    assert.deepEqual(stays.filter(existsSync), stays);
+  }
+  living.close();
+});

@@ -15,6 +15,7 @@ export function createFakeControl(change: Partial<Control> = {}): FakeControl {
       drained.push(request);
       return { ok: true, changes: [`api: ${request.backend} ${request.draining ? 'draining' : 'up'}`] };
     },
+    upgrade: async () => ({ ok: true, changes: ['process 4711, vipd 2, goes on'] }),
     reload: async () => ({ ok: true, changes: [] }),
     ...change,
   };

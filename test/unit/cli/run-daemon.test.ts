@@ -15,6 +15,7 @@ function setUp() {
   const clock = createFakeClock();
   const started = withResolvers<void>();
   const failed = withResolvers<Error>();
+  const finished = withResolvers<'finished'>();
   const stopped = withResolvers<void>();
   const daemon: Daemon = {
     status: async () => statusExample,
@@ -31,6 +32,7 @@ function setUp() {
       return stopped.promise;
     },
     failed: failed.promise,
+    finished: finished.promise,
   };
   const note = (level: string) => (message: string) => void events.push(`${level} ${message}`);
   const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
@@ -46,7 +48,7 @@ function setUp() {
   });
   const ask = () => asks.forEach((listener) => void listener());
   const hangUp = () => hangUps.forEach((listener) => void listener());
-  return { events, stop, bug, hangUp, ask, clock, started, failed, stopped, code };
+  return { events, stop, bug, hangUp, ask, clock, started, failed, finished, stopped, code };
 }
 
 function withResolvers<T>() {
@@ -61,6 +63,15 @@ function withResolvers<T>() {
 
 /** Lets every promise that can go on do so. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test('when another process has gone on, and nothing is open any more, it ends with 0 and gives nothing up', async () => {
+  const run = setUp();
+  run.started.resolve();
+  await settle();
+  run.finished.resolve('finished');
+  assert.equal(await run.code, 0);
+  assert.deepEqual(run.events, []);
+});
 
 test('a signal stops the daemon in order, and a second one does not hurry it', async () => {
   const run = setUp();

@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { startAdminServer } from '../../../src/admin/server.js';
 import type { Output } from '../../../src/cli/command.js';
 import { runCli } from '../../../src/cli/index.js';
-import { statusLines, statusText } from '../../../src/cli/status-text.js';
+import { backendsText, statusLines, statusText } from '../../../src/cli/status-text.js';
 import type { DaemonStatus, VrrpStatus } from '../../../src/vip/status.js';
 import { createFakeControl } from '../admin/fake-control.js';
 import { statusExample, vipExample } from '../telemetry/status-example.js';
@@ -37,6 +37,22 @@ api  192.168.1.100/32 on eth0
   cp2      192.168.1.102:6443  down   0            not yet
 `,
   );
+});
+
+test('weights are shown where there are any', () => {
+  const { loadBalancer } = vipExample;
+  const backends = loadBalancer.backends.map((backend, index) => ({ ...backend, weight: 3 - index }));
+  const vips = [{ ...vipExample, loadBalancer: { ...loadBalancer, backends } }];
+  const text = statusText({ ...statusExample, vips }, now);
+  assert.equal(
+    text.slice(text.indexOf('backend  ')).replace(/^ +/gm, ''),
+    `backend  address             weight  state  connections  last check
+cp1      192.168.1.101:6443  3       up     12           ok, 1s ago
+cp2      192.168.1.102:6443  2       down   0            not yet
+`,
+  );
+  const [, cp1, , other] = backendsText([...vips, { ...vipExample, name: 'web' }], now).split('\n');
+  assert.match(`${cp1}\n${other}`, /^api {2}cp1 .* 3 {7}up .*\nweb {2}cp1 .* 1 {7}up /);
 });
 
 test('VRRP: the state, and what the priority comes from', () => {

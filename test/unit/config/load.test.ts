@@ -13,7 +13,7 @@ test('a VIP has addresses of both families, from the file, flags and the environ
     { ip: '2001:db8::100', prefixLength: 128 },
     { ip: 'fd00::1', prefixLength: 64 },
   ];
-  const servers = [{ name: 'a', ip: '2001:db8::7', port: 6443 }];
+  const servers = [{ name: 'a', ip: '2001:db8::7', port: 6443, weight: 1 }];
   const file = `vips: [{ addresses: [10.0.0.9, 2001:DB8:0::100, "fd00::1/64"], loadBalancer: { backends: { from: static,
     servers: [{ name: a, address: "[2001:db8::7]:6443" }] } } }]`;
   const text = {
@@ -92,13 +92,16 @@ test('an address alone is enough: all else has a default', async () => {
             ca: undefined,
             insecure: false,
           },
+          weighted: false,
           connectTimeout: 1000,
+          proxyProtocol: 'off',
           whenBackendDown: 'close',
         },
       },
     ],
     metrics: { listen: { host: '', port: 2112 } },
     health: { listen: undefined },
+    proxy: { threads: undefined },
     admin: { socket: '/run/vipd/vipd.sock' },
     log: { level: 'info', format: 'json' },
   });
@@ -145,8 +148,8 @@ vips:
 
 test('static backends come from the file or from one text', async () => {
   const servers = [
-    { name: 'a', ip: '10.0.0.1', port: 6443 },
-    { name: 'b', ip: '10.0.0.2', port: 6444 },
+    { name: 'a', ip: '10.0.0.1', port: 6443, weight: 1 },
+    { name: 'b', ip: '10.0.0.2', port: 6444, weight: 1 },
   ];
   const file = `vips: [{ addresses: [10.0.0.9], loadBalancer: { backends: { from: static, servers: [
     { name: a, address: "10.0.0.1:6443" }, { name: b, address: "10.0.0.2:6444" }] } } }]`;
@@ -158,6 +161,17 @@ test('static backends come from the file or from one text', async () => {
   for (const settings of [await settingsOf(file), await settingsOf(undefined, { environment })]) {
     assert.deepEqual(settings.vips[0]?.loadBalancer.backends, { from: 'static', servers });
   }
+});
+
+test('a static backend may have a weight, which only the file says', async () => {
+  const file = `vips: [{ addresses: [10.0.0.9], loadBalancer: { backends: { from: static, servers: [
+    { name: a, address: "10.0.0.1:6443", weight: 256 }, { name: b, address: "10.0.0.2:6444" }] } } }]`;
+  const balancer = (await settingsOf(file)).vips[0]?.loadBalancer;
+  assert.ok(balancer?.weighted && balancer.backends.from === 'static');
+  assert.deepEqual(
+    balancer.backends.servers.map(({ weight }) => weight),
+    [256, 1],
+  );
 });
 
 test('the port of backends from nodes is the first of the ports unless given', async () => {

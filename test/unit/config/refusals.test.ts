@@ -216,8 +216,23 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
   ],
   [
     'a server with more',
-    `vips:\n${good}    loadBalancer: { backends: { from: static, servers: [{ name: a, address: "10.0.0.1:1", weight: 2 }] } }`,
-    '4:57: vips[0].loadBalancer.backends.servers[0] (--backends, VIPD_BACKENDS): a server has the keys name and address, not "weight"; remove it',
+    `vips:\n${good}    loadBalancer: { backends: { from: static, servers: [{ name: a, address: "10.0.0.1:1", backup: true }] } }`,
+    '4:57: vips[0].loadBalancer.backends.servers[0] (--backends, VIPD_BACKENDS): a server has the keys name, address and weight, not "backup"; remove it',
+  ],
+  [
+    'a server of weight 0',
+    `vips:\n${good}    loadBalancer: { backends: { from: static, servers: [{ name: a, address: "10.0.0.1:1", weight: 0 }] } }`,
+    '4:91: vips[0].loadBalancer.backends.servers[0].weight (--backends, VIPD_BACKENDS): 0 is no weight; for no new connections write one from 1 to 256, or leave it out, and run `vipd backend drain`',
+  ],
+  [
+    'a server that is too heavy',
+    `vips:\n${good}    loadBalancer: { backends: { from: static, servers: [{ name: a, address: "10.0.0.1:1", weight: 257 }] } }`,
+    '4:91: vips[0].loadBalancer.backends.servers[0].weight (--backends, VIPD_BACKENDS): 257 is not a whole number from 1 to 256; write one, such as 1',
+  ],
+  [
+    'half a weight',
+    `vips:\n${good}    loadBalancer: { backends: { from: static, servers: [{ name: a, address: "10.0.0.1:1", weight: 1.5 }] } }`,
+    '4:91: vips[0].loadBalancer.backends.servers[0].weight (--backends, VIPD_BACKENDS): 1.5 is not a whole number from 1 to 256; write one, such as 1',
   ],
   [
     'a server that is a text',
@@ -246,8 +261,8 @@ const inFiles: readonly (readonly [name: string, file: string, line: string])[] 
   ],
   [
     'a long socket',
-    `admin: { socket: /${'a'.repeat(107)} }\nvips:\n${good}`,
-    '1:10: admin.socket (--admin-socket, VIPD_ADMIN_SOCKET): the path is longer than the 107 bytes a socket may have; use a shorter one',
+    `admin: { socket: /${'a'.repeat(94)} }\nvips:\n${good}`,
+    '1:10: admin.socket (--admin-socket, VIPD_ADMIN_SOCKET): the path is longer than the 94 bytes that a socket of vipd may have; use a shorter one',
   ],
   [
     'no address',

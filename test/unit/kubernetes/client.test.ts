@@ -5,6 +5,7 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { createResolver } from '../../../src/kernel/linux/resolver.js';
 import { type ApiAnswer, createKubernetesClient, type StreamEnd } from '../../../src/kubernetes/client.js';
 import type { JsonObject } from '../../../src/kubernetes/json.js';
 import { kubeconfigText } from '../../../src/lab/api/kubeconfig.js';
@@ -38,7 +39,7 @@ describe('kubernetes client', { concurrency: true }, () => {
     const server = `https://127.0.0.1:${listener.port}`;
     const write = (text: string) => writeFile(kubeconfig, text);
     await write(kubeconfigText({ server, caPem: authority.caPem, token: 'secret' }));
-    const client = createKubernetesClient({ clock, kubeconfig });
+    const client = createKubernetesClient({ resolver: createResolver(), clock, kubeconfig });
     return {
       client,
       server,
@@ -255,7 +256,7 @@ describe('kubernetes client', { concurrency: true }, () => {
       json(response, 200, {});
     });
     const still = createFakeClock();
-    using client = createKubernetesClient({ clock: still, kubeconfig: at.kubeconfig });
+    using client = createKubernetesClient({ resolver: createResolver(), clock: still, kubeconfig: at.kubeconfig });
     const get = () => client.request({ method: 'GET', path: '/', timeout });
     await get();
     await at.write(kubeconfigText({ server: at.server, caPem: authority.caPem, token: 'new' }));
@@ -290,7 +291,12 @@ describe('kubernetes client', { concurrency: true }, () => {
 
   test('a server behind a path keeps it', async () => {
     await using at = await open((request, response) => json(response, 200, { url: request.url }));
-    using client = createKubernetesClient({ clock, kubeconfig: at.kubeconfig, server: `${at.server}/k8s/c-1/` });
+    using client = createKubernetesClient({
+      resolver: createResolver(),
+      clock,
+      kubeconfig: at.kubeconfig,
+      server: `${at.server}/k8s/c-1/`,
+    });
     const answer = await client.request({ method: 'GET', path: '/version', timeout });
     assert.deepEqual(answer, { ok: true, body: { url: '/k8s/c-1/version' } });
   });
@@ -318,6 +324,7 @@ describe('kubernetes client', { concurrency: true }, () => {
     const routes: string[] = [];
     const onRoute = (server: string, origin: string) => void routes.push(`${server} ${origin.split('/').at(-1)}`);
     const client = createKubernetesClient({
+      resolver: createResolver(),
       clock,
       adminConf: join(own, 'admin.conf'),
       localPort: local.port,
@@ -390,7 +397,7 @@ describe('kubernetes client', { concurrency: true }, () => {
   test('what nobody listens on is unreachable', async () => {
     const at = await open(() => {});
     await at[Symbol.asyncDispose]();
-    using client = createKubernetesClient({ clock, kubeconfig: at.kubeconfig });
+    using client = createKubernetesClient({ resolver: createResolver(), clock, kubeconfig: at.kubeconfig });
     const answer = await client.request({ method: 'GET', path: '/', timeout });
     assert.equal(refusalOf(answer), 'unreachable');
     assert.match(detailOf(answer), /ECONNREFUSED/);
