@@ -68,6 +68,7 @@ const pure = [
   'import/keepalived-definitions.ts',
   'import/keepalived-groups.ts',
   'import/keepalived-reasons.ts',
+  'import/keepalived-servers.ts',
   'import/keepalived-tracking.ts',
   'import/keepalived.ts',
   'import/nginx-reasons.ts',
@@ -75,7 +76,9 @@ const pure = [
   'import/service.ts',
   'import/statements.ts',
   'import/vips.ts',
+  'import/weights.ts',
   'import/words.ts',
+  'handover/messages.ts',
   'ipvs/foreign.ts',
   'ipvs/plan.ts',
   'lease/state.ts',
@@ -90,6 +93,7 @@ const pure = [
   'nft/masquerade.ts',
   'nft/redirects.ts',
   'nft/table.ts',
+  'nft/turns.ts',
   'nodes/annotations.ts',
   'nodes/node.ts',
   'signs/change.ts',
@@ -119,7 +123,15 @@ const pure = [
 ];
 
 test('decisions are made where no socket, no timer and no log is', () => {
-  const words = [...pure, 'kernel/ports.ts', 'kubernetes/refusal.ts', 'lease/api.ts', 'signs/api.ts', 'vip/status.ts'];
+  const words = [
+    ...pure,
+    'vip/election.ts',
+    'kernel/ports.ts',
+    'kubernetes/refusal.ts',
+    'lease/api.ts',
+    'signs/api.ts',
+    'vip/status.ts',
+  ];
   const allowed = (i: string) => words.includes(i) || ['net', 'time'].includes(folderOf(i));
   assert.deepEqual(
     violations((file) => pure.includes(file.path), allowed),
@@ -135,6 +147,7 @@ test('features meet in the composition root, through the words of vip/', () => {
   const features = [
     'arp',
     'balancer',
+    'handover',
     'ipvs',
     'lease',
     'names',
@@ -169,12 +182,31 @@ test('features meet in the composition root, through the words of vip/', () => {
 
 test('only the composition root knows Linux and Kubernetes; the rest knows their ports', () => {
   const insiders = (file: SourceFile) =>
-    ['daemon.ts', 'vip-parts.ts', 'planes.ts', 'signs-parts.ts', 'main.ts'].includes(file.path) ||
-    ['kernel', 'kubernetes', 'lab'].includes(folderOf(file.path));
+    [
+      'daemon.ts',
+      'vip-parts.ts',
+      'lease-parts.ts',
+      'load-balancer-parts.ts',
+      'planes.ts',
+      'signs-parts.ts',
+      'node-interfaces.ts',
+      'main.ts',
+    ].includes(file.path) || ['kernel', 'kubernetes', 'lab'].includes(folderOf(file.path));
   const allowed = (i: string) =>
     !i.startsWith('kernel/linux/') && (folderOf(i) !== 'kubernetes' || i === 'kubernetes/refusal.ts');
   assert.deepEqual(
     violations((file) => !insiders(file), allowed),
+    [],
+  );
+});
+
+test('Linux is put in by the composition root alone', () => {
+  const roots = ['daemon.ts', 'planes.ts', 'main.ts'];
+  assert.deepEqual(
+    violations(
+      (file) => !roots.includes(file.path) && !['kernel', 'lab'].includes(folderOf(file.path)),
+      (i) => !i.startsWith('kernel/linux/'),
+    ),
     [],
   );
 });

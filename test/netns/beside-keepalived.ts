@@ -42,6 +42,8 @@ export interface BesidePlace {
   readonly seen: readonly Seen[];
   addHost(name: string, number: number): Promise<Host>;
   startVipd(): Promise<Daemon>;
+  /** vipd's admin socket. */
+  readonly socket: string;
   /** @param differences from what vipd is set up by */
   startTheirs(differences?: Partial<KeepalivedSettings>): Promise<Keepalived>;
   status(): Promise<VipStatus>;
@@ -52,11 +54,15 @@ export interface BesidePlace {
   isBy(host: Host, advertisement: Seen): boolean;
 }
 
-/** A host with vipd and one with keepalived, set up alike. */
+/**
+ * A host with vipd and one with keepalived, set up alike.
+ * @param keys of vipd's VIP, beside what both agree on
+ */
 export async function besideKeepalived(
   variant: Variant,
   priorities: { readonly vipd: number; readonly keepalived: number },
   use: (place: BesidePlace) => Promise<void>,
+  keys: object = {},
 ): Promise<void> {
   const { version, family, interval, isUnicast, authPass } = variant;
   const folder = await mkdtemp(join(tmpdir(), 'vipd-'));
@@ -99,6 +105,7 @@ export async function besideKeepalived(
             interface: 'eth0',
             election: { type: 'vrrp', vrrp: { ...vrrp, ...unicast } },
             loadBalancer: { mode: 'off' },
+            ...keys,
           },
         ],
         metrics: { listen: 'off' },
@@ -112,6 +119,7 @@ export async function besideKeepalived(
       vip,
       seen,
       held,
+      socket,
       startVipd: () =>
         startDaemon(ours, program.node, [program.script, 'start', '--config', config], join(folder, 'vipd.log')),
       addHost,

@@ -110,10 +110,14 @@ export async function sufferReloads(name: string, options: ReloadsOptions): Prom
   }
 }
 
-/** With another set of backends for each turn; every port of the servers but the first comes and goes. */
+/** With another set of backends and other weights for each turn; every port of the servers but the first comes and goes. */
 function configuration({ mode, whenBackendDown, settings }: ReloadsOptions, socket: string, turn: number): string {
   const comers = [1, 2, 3].filter((number) => number !== 1 + (turn % 3));
-  const list = [0, ...comers].map((number) => ({ name: `web${number}`, address: `10.77.0.21:${first + number}` }));
+  const list = [0, ...comers].map((number) => ({
+    name: `web${number}`,
+    address: `10.77.0.21:${first + number}`,
+    weight: 1 + ((turn + number) % 4),
+  }));
   const loadBalancer = {
     mode,
     whenBackendDown,

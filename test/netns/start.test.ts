@@ -81,7 +81,7 @@ test('a second vipd on the same admin socket is refused, and the first goes on',
   withHost('two', async ({ configure, start, status }) => {
     const config = await configure();
     await start(config);
-    await status();
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
     const second = await start(config);
     assert.equal((await second.ended).code, 1);
     assert.match(await readFile(second.log, 'utf8'), /another vipd/);

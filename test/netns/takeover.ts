@@ -13,6 +13,9 @@ export interface TakeoverOptions {
   readonly mode: string;
   readonly family: Family;
   readonly patience: number;
+  /** How often a host's state is looked at; a look takes an emulated processor a second. */
+  readonly every?: number;
+  readonly healthCheck?: Readonly<Record<string, unknown>>;
   /** More of the VIP's settings. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -43,7 +46,7 @@ function forwards(settings: readonly string[]): boolean {
 
 /** Whole daemons: what a leader makes of its host is there when it leads, and gone when it does not lead any more. */
 export function describeTakeover(options: TakeoverOptions): void {
-  const { mode, family, patience } = options;
+  const { mode, family, patience, every = 20 } = options;
   const isProgrammed = programmed[mode] ?? (() => assert.fail(`nobody said what ${mode} needs`));
 
   async function inCluster(
@@ -56,7 +59,10 @@ export function describeTakeover(options: TakeoverOptions): void {
       isUntouched: (node: ClusterNode) => Promise<void>;
     }) => Promise<void>,
   ): Promise<void> {
-    const settings = { loadBalancer: { mode, ports: [vipPort] }, ...options.settings };
+    const settings = {
+      loadBalancer: { mode, ports: [vipPort], healthCheck: options.healthCheck },
+      ...options.settings,
+    };
     await using cluster = await prepareCluster(`${name}-${mode}${family}`, { families: [family], settings });
     const states = cluster.nodes.map(async (node) => [node, await readHostState(node.host)] as const);
     const untouched = new Map(await Promise.all(states));
@@ -69,10 +75,13 @@ export function describeTakeover(options: TakeoverOptions): void {
         return isDeepStrictEqual(now, untouched.get(node));
       };
       // The difference is what is to be read when it stays.
-      await until(same, { within: patience, what: node.name }).catch(() => assert.deepEqual(now, untouched.get(node)));
+      await until(same, { within: patience, every, what: node.name }).catch(async () => {
+        console.log(await readFile(node.logs.vipd, 'utf8'));
+        assert.deepEqual(now, untouched.get(node));
+      });
     };
     const leader = await startVipds(cluster, patience);
-    await until(() => leads(leader), { within: patience, what: `${leader.name} leads with all that it needs` });
+    await until(() => leads(leader), { within: patience, every, what: `${leader.name} leads with all that it needs` });
     await use({ cluster, leader, untouched, leads, isUntouched });
   }
 
@@ -84,7 +93,7 @@ export function describeTakeover(options: TakeoverOptions): void {
         assert.equal((await leader.vipd?.ended)?.code, 0);
         await isUntouched(leader);
         const next = await cluster.holder(patience);
-        await until(() => leads(next), { within: patience, what: `${next.name} leads with all that it needs` });
+        await until(() => leads(next), { within: patience, every, what: `${next.name} leads with all that it needs` });
       }));
 
     test('a new leader tells the kernel everything before its first announcement, nothing after it', () =>
@@ -129,7 +138,7 @@ export function describeTakeover(options: TakeoverOptions): void {
           within: patience,
           what: 'another leader',
         });
-        await until(() => leads(next), { within: patience, what: `${next.name} leads with all that it needs` });
+        await until(() => leads(next), { within: patience, every, what: `${next.name} leads with all that it needs` });
         // Tables go with the process that owned them; services and settings stay.
         const left = await readHostState(leader.host);
         assert.equal(isDeepStrictEqual(left, untouched.get(leader)), mode === 'proxy');

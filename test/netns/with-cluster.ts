@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cluster, type ClusterOptions, createCluster } from '../../src/lab/cluster.js';
-import { clock } from './poll.js';
+import { clock, until } from './poll.js';
 import { program } from './program.js';
 
 /** What differs from three nodes with IPv4, the default settings and the embedded API. */
@@ -31,10 +31,16 @@ export async function prepareCluster(name: string, choices: Choices = {}): Promi
   }
 }
 
-/** Starts vipd on every node as an operator does, and waits until one of them has the address. */
+/**
+ * Starts vipd on every node as an operator does, and waits until one of them serves the VIP: between its address and its data path, for
+ * some milliseconds, this node's own API server answers for all.
+ */
 export async function startVipds(cluster: Cluster, within = 10_000) {
   await Promise.all(cluster.nodes.map((node) => node.startVipd()));
-  return cluster.holder(within);
+  const holder = await cluster.holder(within);
+  const serves = async () => /"?to"?[=:]"?serving\b/.test(await readFile(holder.logs.vipd, 'utf8'));
+  await until(serves, { within, every: 5, what: `${holder.name} to serve the VIP` });
+  return holder;
 }
 
 /** Three nodes with vipd, one of which has the address; the settings are the defaults but for `settings`. */
