@@ -19,13 +19,14 @@ import {
   type Upgrading,
   unfit,
 } from './handover-parts.js';
-import { removeLeftovers, requireCapabilities } from './host.js';
+import { removeLeftovers, requireCapabilities, requireOpenFiles } from './host.js';
 import { loadAddon } from './kernel/linux/addon.js';
 import { createCapabilities } from './kernel/linux/capabilities.js';
 import { createChannels } from './kernel/linux/channels.js';
 import { createHostLocks } from './kernel/linux/host-lock.js';
 import { createLauncher } from './kernel/linux/launcher.js';
 import { createNetwork } from './kernel/linux/network.js';
+import { readOpenFilesLimit } from './kernel/linux/open-files.js';
 import { createPacketSockets } from './kernel/linux/packet-socket.js';
 import { createPrograms } from './kernel/linux/programs.js';
 import { createRelay } from './kernel/linux/relay.js';
@@ -88,6 +89,7 @@ export async function startDaemon(
   const { settings } = configuration.loaded;
   const capabilities = createCapabilities();
   requireCapabilities(capabilities, settings);
+  requireOpenFiles(readOpenFilesLimit());
   const addon = loadAddon();
   const clock = createSystemClock(() => addon.boottime());
   const closers: (() => unknown)[] = [];

@@ -28,6 +28,18 @@ export function requireCapabilities(capabilities: Capabilities, settings: Settin
   }
 }
 
+/** A quarter of these is never a client's (native/relay_group.c): it does for what elections, checks and the address itself need. */
+const openFilesLeast = 256;
+
+/** Throws an Error when this process may have so few files open that clients could take what keeps the VIP. */
+export function requireOpenFiles(limit: number): void {
+  if (limit < openFilesLeast)
+    throw new Error(
+      `this process may have ${limit} files open at once, and vipd needs at least ${openFilesLeast}: raise the limit ` +
+        '(LimitNOFILE= in a systemd unit, ulimit -Hn in a shell)',
+    );
+}
+
 /** Removes what an earlier life left on this host. Throws Misconfigured when a VIP is this host's own address. */
 export async function removeLeftovers(network: Network, vips: readonly VipSettings[], log: Log): Promise<void> {
   const cidrs = vips.flatMap((vip) => vip.addresses);

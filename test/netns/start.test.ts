@@ -230,6 +230,18 @@ test('SIGUSR1 writes the state as one line of JSON, disturbs nothing, and opens 
     assert.doesNotMatch(await readFile(daemon.log, 'utf8'), /Debugger/);
   }));
 
+test('with so few descriptors that clients could take those that keep the VIP, the daemon does not start', () =>
+  withHost('few', async ({ configure, start, status }) => {
+    const config = await configure();
+    const few = await start(config, ['prlimit', '--nofile=255:255', '--']);
+    assert.equal((await few.ended).code, 1);
+    assert.match(await readFile(few.log, 'utf8'), /255 files open at once.* at least 256: raise the limit \(LimitNOFILE=/);
+    const daemon = await start(config, ['prlimit', '--nofile=256:256', '--']);
+    await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).code, 0);
+  }));
+
 test('a daemon that runs out of descriptors gives the VIP up, and ends when it is told to', () =>
   withHost('files', async ({ configure, start, status, host }) => {
     const daemon = await start(await configure());
