@@ -357,6 +357,13 @@ test('a Lease keeps its holder through upgrades of leader and followers, and eve
     assert.deepEqual(failed, []);
     assert.deepEqual(cluster.holders(), [leader]);
     assert.equal((await leader.status())?.vips[0]?.because, 'handed-over');
+    // The Lease has the name of the holder: another node's cannot go on with it.
+    const config = join(dirname(leader.adminSocket), `${leader.name}.yaml`);
+    const good = await readFile(config, 'utf8');
+    await writeFile(config, good.replace(`"name": "${leader.name}"`, '"name": "another"'));
+    assert.match(await refusal(leader.adminSocket), /VIP \S+ has .*node name.*another.*restart vipd for that/s);
+    await writeFile(config, good);
+    assert.deepEqual(cluster.holders(), [leader]);
     for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
   });
 });
