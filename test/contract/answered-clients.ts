@@ -1,7 +1,7 @@
 // Clients that want an answer each, from a server that gives it: whoever is refused, reset, cut or left waiting is counted.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 /** Begins a connection whose ends close each by itself. */
 export type Dial = (number: number) => Socket;
@@ -46,7 +46,12 @@ function outcome(socket: Socket, wanted: () => string): Promise<string> {
       heard += chunk;
     });
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    socket.on('end', () => resolve(heard === `${wanted()}end` ? 'answered' : 'cut'));
+    socket.on('end', () => {
+      if (heard === `${wanted()}end`) resolve('answered');
+      else if (!socket.writable) resolve('cut');
+      // A reset that is there together with the last bytes is an end to libuv (uv__stream_io); the error stays for who writes.
+      else socket.write('?', (error) => resolve((error as NodeJS.ErrnoException | null | undefined)?.code ?? 'cut'));
+    });
     socket.on('timeout', () => {
       resolve('timeout');
       socket.destroy();
@@ -97,8 +102,11 @@ export async function holdOpen(dial: Dial, number: number): Promise<{ end(): Pro
   await once(socket, 'data');
   const timer = setInterval(say, 250);
   return {
-    end() {
+    async end() {
       clearInterval(timer);
+      // What has come already is heard first.
+      await nextTurn();
+      await nextTurn();
       socket.end();
       return Promise.race([how, sleep(patience, 'timeout', { ref: false })]);
     },
