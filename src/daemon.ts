@@ -3,6 +3,7 @@ import type { ControlAnswer, DrainRequest } from './admin/control.js';
 import { lockHost } from './admin/lock.js';
 import { type Configuration, createReload } from './admin/reload.js';
 import { type AdminServer, prepareAdminServer } from './admin/server.js';
+import { doorBeside } from './config/admin-socket.js';
 import { Misconfigured } from './config/misconfigured.js';
 import type { InterfaceSelector, VipSettings } from './config/settings.js';
 import { withoutSecrets } from './dump.js';
@@ -214,8 +215,7 @@ export async function startDaemon(
       }),
       refusal: () => (givenUp === undefined ? (heir.refusal ?? unfit(vips, predecessor)) : 'vipd is stopping'),
       launch: (path) => createLauncher(clock).launch(heir.command(path), heir.environment),
-      // Nobody but the process that is told where.
-      path: `${settings.admin.socket}.${randomBytes(4).toString('hex')}`,
+      path: doorBeside(settings.admin.socket, randomBytes(4).toString('hex')),
       onStranded: fail,
       onHandedOver: (to) => void retire(to),
       ...{ channels: createChannels(addon), clock, log },

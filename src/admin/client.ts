@@ -17,8 +17,8 @@ export type Answered = { readonly ok: true; readonly answer: ControlAnswer } | N
 const patienceMillis = 2000;
 /** A reload waits for the kernel, and for a reload that is under way. */
 const reloadPatienceMillis = 30_000;
-/** An upgrade waits until the new process has checked its backends, and leads. */
-const upgradePatienceMillis = 90_000;
+/** An upgrade waits until the new process has checked its backends, the API has answered for the last time, and the new one leads. */
+const upgradePatienceMillis = 200_000;
 /** A status of thousands of backends is well below this. */
 const longestAnswer = 8 << 20;
 
@@ -45,7 +45,7 @@ export function askReload(socketPath: string, timeoutMillis = reloadPatienceMill
   return askControl(socketPath, { method: 'POST', path: '/v1/reload', timeoutMillis });
 }
 
-/** Has a new process go on in place of the daemon. Never throws; gives up after a minute and a half. */
+/** Has a new process go on in place of the daemon. Never throws; gives up after 200 s. */
 export function askUpgrade(socketPath: string, timeoutMillis = upgradePatienceMillis): Promise<Answered> {
   return askControl(socketPath, { method: 'POST', path: '/v1/upgrade', timeoutMillis });
 }

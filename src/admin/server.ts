@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { pid } from 'node:process';
+import { besideSocket, isBesideSocket } from '../config/admin-socket.js';
 import type { Control } from './control.js';
 import { answer } from './routes.js';
 
@@ -37,12 +38,14 @@ export async function prepareAdminServer({ path, control, replaces }: AdminServe
       answer(request, response, control).catch(() => response.destroy());
     },
   );
-  // What takes longest is an upgrade, which waits for another process.
-  server.setTimeout(120_000);
+  // What takes longest is an upgrade, which waits for another process and for the API (src/handover).
+  server.setTimeout(210_000);
   const own = await listen(server, path, replaces ?? false);
   server.on('error', () => {});
   return {
-    publish: () => rename(beside(path), path),
+    // Renamed when it answers: whoever asks meanwhile reaches the one before, or this one. Under a name of its own until then: libuv removes
+    // what it bound when it closes, long after the rename.
+    publish: () => rename(besideSocket(path, pid), path),
     leave: () => new Promise((resolve) => server.close(() => resolve())),
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
@@ -63,20 +66,11 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 
 const settingNames = 'admin.socket (--admin-socket, VIPD_ADMIN_SOCKET)';
 
-/**
- * Renamed when it answers: whoever asks meanwhile reaches the one before, or this one. Each process has a name of its own: libuv removes
- * what it bound when it closes, long after the rename.
- */
-function beside(path: string): string {
-  return `${path}~${pid}`;
-}
-
-/** Removes the sockets beside it of processes that were killed before they were done with them: `beside`, and where a new process comes. */
+/** Removes the sockets beside it of processes that were killed before they were done with them. */
 async function sweep(path: string): Promise<void> {
   const names = await readdir(dirname(path)).catch(() => []);
-  const isOurs = (name: string) =>
-    name.startsWith(basename(path)) && /^(~\d+|\.[\da-f]{8}(\.new)?)$/.test(name.slice(basename(path).length));
-  for (const file of names.filter(isOurs).map((name) => join(dirname(path), name))) {
+  for (const name of names.filter((file) => isBesideSocket(basename(path), file))) {
+    const file = join(dirname(path), name);
     const found = await lstat(file).catch(() => undefined);
     if (found?.isSocket() && !(await isAnswered(file))) await rm(file, { force: true }).catch(() => {});
   }
@@ -92,10 +86,11 @@ async function listen(server: Server, path: string, replaces: boolean): Promise<
     throw new Error(`another vipd runs here: it answers on ${path}; stop it first`);
   try {
     await sweep(path);
-    await rm(beside(path), { force: true });
-    await bind(server, beside(path));
-    await chmod(beside(path), 0o660);
-    return (await lstat(beside(path))).ino;
+    const beside = besideSocket(path, pid);
+    await rm(beside, { force: true });
+    await bind(server, beside);
+    await chmod(beside, 0o660);
+    return (await lstat(beside)).ino;
   } catch (error) {
     server.close();
     const { code } = error as NodeJS.ErrnoException;

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { type Millis, millis } from '../time/instant.js';
+import { adminSocketBytes } from './admin-socket.js';
 
 /** A kind of value: how it is called, how it is checked and read, and how a flag or the environment writes it. */
 export interface Kind<T> {
@@ -147,15 +148,13 @@ export const httpPath: Kind<string> = scalar('path', (text) =>
     : new Wrong(`${shown(text)} is not the path of a URL; write one that begins with /, such as /readyz`),
 );
 
-/** sockaddr_un.sun_path has room for 107 bytes and the final zero (unix(7)); while vipd starts or is upgraded others lie beside it. */
-const pathBytes = 107 - '.12345678.new'.length;
 export const socketPath: Kind<string> = scalar('absolute path', (text) => {
   if (!text.startsWith('/') || text.includes('\0')) {
     return new Wrong(`${shown(text)} is not an absolute path; write one, such as /run/vipd/vipd.sock`);
   }
-  if (new TextEncoder().encode(text).length > pathBytes)
+  if (new TextEncoder().encode(text).length > adminSocketBytes)
     return new Wrong(
-      `the path is longer than the ${pathBytes} bytes that a socket of vipd may have; use a shorter one`,
+      `the path is longer than the ${adminSocketBytes} bytes that a socket of vipd may have; use a shorter one`,
     );
   return text;
 });

@@ -235,7 +235,10 @@ test('with so few descriptors that clients could take those that keep the VIP, t
     const config = await configure();
     const few = await start(config, ['prlimit', '--nofile=255:255', '--']);
     assert.equal((await few.ended).code, 1);
-    assert.match(await readFile(few.log, 'utf8'), /255 files open at once.* at least 256: raise the limit \(LimitNOFILE=/);
+    assert.match(
+      await readFile(few.log, 'utf8'),
+      /255 files open at once.* at least 256: raise the limit \(LimitNOFILE=/,
+    );
     const daemon = await start(config, ['prlimit', '--nofile=256:256', '--']);
     await until(async () => (await status()).vips[0]?.held, { what: 'the address held' });
     daemon.signal('SIGTERM');

@@ -53,8 +53,11 @@ export function createLauncher(clock: Clock): Launcher {
 
 /** One that has ended may wait for its parent to hear so (proc(5), state Z). */
 async function isAlive(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(({ code }: NodeJS.ErrnoException) => code ?? '');
-  if (stat === 'ENOENT' || stat === 'ESRCH') return false;
-  // What cannot be looked at, for want of descriptors, may be alive.
-  return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch (error) {
+    // What cannot be looked at for another reason, such as want of descriptors, may be alive.
+    return !['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '');
+  }
 }
