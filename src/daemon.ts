@@ -3,7 +3,7 @@ import type { ControlAnswer, DrainRequest } from './admin/control.js';
 import { lockHost } from './admin/lock.js';
 import { type Configuration, createReload } from './admin/reload.js';
 import { type AdminServer, prepareAdminServer } from './admin/server.js';
-import { doorBeside } from './config/admin-socket.js';
+import { doorBeside, isDoorOf } from './config/admin-socket.js';
 import { Misconfigured } from './config/misconfigured.js';
 import type { InterfaceSelector, VipSettings } from './config/settings.js';
 import { withoutSecrets } from './dump.js';
@@ -177,6 +177,9 @@ export async function startDaemon(
 
   try {
     const onSilence = (because: unknown) => log.warn('the process before does not say that it has left', { because });
+    // What is beside the socket is found by the next life there: what kernel settings were, and what a killed process left.
+    if (heirTo !== undefined && !isDoorOf(settings.admin.socket, heirTo))
+      throw new Misconfigured('admin.socket is not where the running vipd has it; restart vipd for that');
     const predecessor =
       heirTo === undefined
         ? undefined

@@ -11,6 +11,11 @@ export function doorBeside(path: string, secret: string): string {
   return `${path}.${secret}`;
 }
 
+/** Whether a process that goes on by that door, and has the admin socket at the path, takes the place of one that had it there too. */
+export function isDoorOf(path: string, door: string): boolean {
+  return /^\.[\da-f]{8}$/.test(door.slice(path.length)) && door.startsWith(path);
+}
+
 /**
  * Whether a file is one of the above, or a door that is being made (kernel/linux/channels.ts).
  * @param socket the socket's name in its folder

@@ -177,6 +177,9 @@ test('a new process that cannot go on changes nothing: the old one leads on', as
     assert.match(await refusal(socket), /the new process has ended; its log says why/);
     await writeFile(config, good.replaceAll(vip, '10.77.0.101'));
     assert.match(await refusal(socket), /VIP web has other addresses.*restart vipd for that/s);
+    await writeFile(config, good.replace(socket, `${socket}2`));
+    assert.match(await refusal(socket), /the new process has ended; its log says why/);
+    assert.match(await readFile(daemon.log, 'utf8'), /admin\.socket is not where the running vipd has it; restart/);
     await writeFile(config, good);
     // The new process is killed as soon as it shows.
     const asked = askUpgrade(socket);
