@@ -191,7 +191,7 @@ export async function startDaemon(
     const control = { status, setDraining, reload, upgrade };
     const replaces = predecessor !== undefined;
     const admin: AdminServer = await prepareAdminServer({ path: settings.admin.socket, control, replaces });
-    closers.push(() => (successor === undefined ? admin[Symbol.asyncDispose]() : admin.leave()));
+    closers.push(() => (successor === undefined ? admin[Symbol.asyncDispose]() : admin.leave(clock)));
     if (predecessor === undefined) await admin.publish();
     const network = createNetwork(addon, clock);
     if (predecessor === undefined) await removeLeftovers(network, settings.vips, log);

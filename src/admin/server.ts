@@ -4,6 +4,8 @@ import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { pid } from 'node:process';
 import { besideSocket, isBesideSocket } from '../config/admin-socket.js';
+import type { Clock } from '../time/clock.js';
+import { millis, plus } from '../time/instant.js';
 import type { Control } from './control.js';
 import { answer } from './routes.js';
 
@@ -17,8 +19,8 @@ export interface AdminServerOptions {
 export interface AdminServer extends AsyncDisposable {
   /** Answers at the path from now on, in place of whoever did. */
   publish(): Promise<void>;
-  /** Takes no more requests; settles when those that it has are answered. Another may have its path. */
-  leave(): Promise<void>;
+  /** Takes no more requests; settles when those that it has are answered, or have had their time. Another may have its path. */
+  leave(clock: Clock): Promise<void>;
 }
 
 /**
@@ -46,7 +48,12 @@ export async function prepareAdminServer({ path, control, replaces }: AdminServe
     // Renamed when it answers: whoever asks meanwhile reaches the one before, or this one. Under a name of its own until then: libuv removes
     // what it bound when it closes, long after the rename.
     publish: () => rename(besideSocket(path, pid), path),
-    leave: () => new Promise((resolve) => server.close(() => resolve())),
+    async leave(clock) {
+      const closed = new Promise((resolve) => server.close(resolve));
+      // A closed server looks no more for who is slow to ask.
+      using _ = clock.at(plus(clock.now(), leaving), () => server.closeAllConnections());
+      await closed;
+    },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -63,6 +70,9 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   await server.publish();
   return server;
 }
+
+/** All but an upgrade is answered within this. */
+const leaving = millis(5_000);
 
 const settingNames = 'admin.socket (--admin-socket, VIPD_ADMIN_SOCKET)';
 

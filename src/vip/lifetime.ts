@@ -7,7 +7,8 @@ export type Acting = Exclude<Authority, { kind: 'none' | 'suspended' }>;
 const second = 1000;
 /**
  * In seconds. The kernel looks for lifetimes that have ended up to a quarter of a second late (check_lifetime in
- * net/ipv4/devinet.c rounds its timer up to whole seconds), and takes no fractions: one second less keeps the dead-man's time.
+ * net/ipv4/devinet.c rounds its timer up to whole seconds), and takes no fractions: one second less keeps the dead-man's time. New
+ * kernels are later yet on an idle machine (docs/decisions/0003).
  */
 const kernelLateness = 1;
 

@@ -3,13 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, request } from 'node:http';
-import { createServer, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { askStatus } from '../../../src/admin/client.js';
 import { startAdminServer } from '../../../src/admin/server.js';
+import { createFakeClock } from '../../fakes/clock.js';
 import { statusExample } from '../telemetry/status-example.js';
 import { createFakeControl } from './fake-control.js';
 
@@ -163,4 +164,20 @@ test('sockets of processes that were killed in an upgrade are removed, and nothi
     assert.deepEqual(stays.filter(existsSync), stays);
   }
   living.close();
+});
+
+test('who never asks to the end does not hold a server that leaves', async () => {
+  const path = newPath();
+  const clock = createFakeClock();
+  const server = await startAdminServer({ path, control });
+  const silent = connect(path);
+  await once(silent, 'connect');
+  const slow = connect(path);
+  slow.write('POST /v1/reload HTTP/1.1\r\nHost: vipd\r\nContent-Length: 10\r\n\r\n{');
+  // Whoever is answered shows that the server has met them both.
+  await askStatus(path);
+  const left = server.leave(clock);
+  const hungUp = Promise.all([once(silent, 'close'), once(slow, 'close')]);
+  clock.advance(5_000);
+  await Promise.all([left, hungUp]);
 });
