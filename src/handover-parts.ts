@@ -50,11 +50,11 @@ export function createEstate(
     drained: () => vips.flatMap((vip) => vip.drained().map((backend) => ({ vip: vip.settings.name, backend }))),
     refusal: (theirs) => parts.refusal() ?? unfit(vips) ?? mismatch(vips, theirs),
     async cede() {
-      // Those with a Lease wait for an answer first: the others go on speaking until then, and all keep their addresses up.
+      // Those with a Lease wait for an answer first: the others go on speaking until then. None is refreshed from its own answer on, since
+      // nobody could doubt it any more: with an API that is slow to another it may expire.
       const slow = vips.filter(({ settings }) => settings.election.type === 'lease');
       const first = await Promise.all(slow.map((vip) => vip.cede()));
-      const others = await Promise.all(vips.filter((vip) => !slow.includes(vip)).map((vip) => vip.cede()));
-      return [...first, ...others].map((rest) => rest());
+      return [...first, ...(await Promise.all(vips.filter((vip) => !slow.includes(vip)).map((vip) => vip.cede())))];
     },
     opinions: () => vips.map((vip) => ({ vip: vip.settings.name, backends: vip.opinions().map(inBrief) })),
     async leave(to) {

@@ -232,7 +232,7 @@ export function createStandingVip(
       return standing?.vip.stage ?? 'off';
     },
     identity: () => standing?.vip.identity() ?? { name: settings.name, is: waiting },
-    cede: async () => (await standing?.vip.cede()) ?? (() => ({ name: settings.name, held: false })),
+    cede: async () => (await standing?.vip.cede()) ?? { name: settings.name, held: false },
     retire() {
       stopped = true;
       timer?.[Symbol.dispose]();

@@ -57,7 +57,7 @@ export interface Vip {
   /** What must be the same in a process that goes on with it. */
   identity(): VipIdentity;
   /** As `VipDriver.cede`. */
-  cede(): Promise<() => CededVip>;
+  cede(): Promise<CededVip>;
   /** Another process has gone on: ends, and touches nothing. */
   retire(): void;
   /** The backends that an operator drains. */
@@ -184,11 +184,9 @@ export function createVip(first: VipSettings, ground: Ground, shared: Shared): V
       return { name, is, unable: parts.unable() };
     },
     async cede() {
-      const rest = await driver.cede();
-      return () => {
-        const bequest = rest();
-        return { name: settings.name, held: isHeld(driver.view().state), bequest };
-      };
+      const { name } = settings;
+      const bequest = await driver.cede();
+      return { name, held: isHeld(driver.view().state), bequest };
     },
     retire() {
       balancer?.stop();

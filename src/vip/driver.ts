@@ -39,11 +39,10 @@ export interface VipDriver {
   /** Gives the VIP up and away. */
   stop(): Promise<void>;
   /**
-   * Another process of this node is to go on: the election decides nothing any more, and the address is kept up for as long as it has
-   * decided. Resolves with what ends that too and takes nothing away; its answer is what another may go on with, undefined when this
-   * node does not serve the VIP. Only `stop` may follow, when nobody went on: it takes away what is here.
+   * Says nothing any more, does nothing any more, and takes nothing away: another process of this node is to go on. Resolves with what it
+   * may go on with; undefined when this node does not serve the VIP. Only `stop` may follow, when nobody went on: it takes away what is here.
    */
-  cede(): Promise<() => Bequest | undefined>;
+  cede(): Promise<Bequest | undefined>;
   view(): {
     readonly leadership: Leadership;
     readonly state: VipState;
@@ -101,7 +100,6 @@ export function createVipDriver(parts: {
 
   const queue: VipEvent[] = [];
   let feeding = false;
-  let isCeding = false;
   let hasCeded = false;
   let steppedAt = clock.now();
 
@@ -250,14 +248,8 @@ export function createVipDriver(parts: {
     speaker[Symbol.dispose]();
   }
 
-  function rest(): void {
-    hasCeded = true;
-    close();
-  }
-
   /** What was ceded and not gone on with. */
   async function abandon(): Promise<void> {
-    rest();
     if (!isHeld(state)) return election.stop();
     const steps = [
       () => dataPath.reset(),
@@ -306,15 +298,13 @@ export function createVipDriver(parts: {
       state = { ...state, config };
     },
     async cede() {
-      isCeding = true;
       const bequest = await election.cede();
-      return () => {
-        rest();
-        return state.stage.kind === 'serving' ? bequest : undefined;
-      };
+      hasCeded = true;
+      close();
+      return state.stage.kind === 'serving' ? bequest : undefined;
     },
     async stop() {
-      if (isCeding) return abandon();
+      if (hasCeded) return abandon();
       await election.stop();
       close();
     },
